@@ -1,0 +1,1 @@
+"""Fixtures and a compliance kit for plugins."""
