@@ -1,0 +1,172 @@
+"""Node: one step of a graph. Its knobs are said once; checks, graph files, help, docs, hosts' panels follow.
+
+class Blur(Node):
+    \"\"\"Blur the picture.\"\"\"
+
+    radius: float = Knob(2.0, ge=0, le=100, unit="pixels", doc="Standard deviation of the Gaussian.")
+
+    def process(self, inputs: dict[str, Image], context: Context) -> Image: ...
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from inspect import isabstract
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hdrnodes.errors import KnobError, PluginError
+from hdrnodes.nodes.knob_info import KnobInfo
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from hdrnodes.curve import Curve
+    from hdrnodes.image import Image
+    from hdrnodes.plugins import Plugins
+    from hdrnodes.runtime import Runtime
+
+
+def Knob(
+    default: Any,
+    *,
+    doc: str,
+    unit: str = "",
+    file: bool = False,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+) -> Any:
+    """Declare a knob of a `Node`.
+
+    Args:
+        default: what it is when nobody sets it.
+        doc: one sentence for whoever turns it.
+        unit: of a number: "stops", "pixels".
+        file: whether a string is the path of a file, so that a host offers its file browser.
+        ge, gt, le, lt: the range of a number: not under, above, not over, below. A number has both ends.
+    """
+    return Field(
+        default, description=doc, ge=ge, gt=gt, le=le, lt=lt, json_schema_extra={"unit": unit, "file": file}
+    )
+
+
+class Node(BaseModel):
+    """One step. A subclass declares its knobs, its inputs, and `process`; its docstring is its help.
+
+    Immutable, and without state between calls: frames run in any order, in many threads.
+
+    Class attributes:
+        name: what graph files and plugins call it; the class's name when not given.
+        inputs: the names of the images that it must be fed.
+        optional_inputs: of those that it can do without.
+
+    Raises:
+        KnobError: at construction, when a value is not allowed or there is no such knob.
+        PluginError: at definition of a subclass, when a knob lacks its doc, default or range.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+    name: ClassVar[str] = ""
+    inputs: ClassVar[tuple[str, ...]] = ("image",)
+    optional_inputs: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, **knobs: Any) -> None:
+        try:
+            super().__init__(**knobs)
+        except ValidationError as error:
+            _raise_knob_error(type(self), error)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if "name" not in cls.__dict__:
+            cls.name = cls.__name__
+        for knob, declared in cls.model_fields.items():
+            info = KnobInfo.of_field(knob, declared)
+            if missing := info.what_is_missing():
+                raise PluginError(
+                    f"{cls.name}.{knob}", f"is declared without {missing}", "see hdrnodes.nodes.base.Knob"
+                )
+        if not isabstract(cls):
+            cls()  # its defaults are in their own ranges
+
+    @classmethod
+    def knobs(cls) -> dict[str, KnobInfo]:
+        """What each knob takes and means, in the order of their declaration."""
+        return {knob: KnobInfo.of_field(knob, declared) for knob, declared in cls.model_fields.items()}
+
+    def with_knobs(self, **changes: Any) -> Self:
+        """The same node with some knobs set otherwise, checked.
+
+        Raises:
+            KnobError: a value is not allowed, or there is no such knob.
+        """
+        return type(self)(**{**self.model_dump(), **changes})
+
+    @abstractmethod
+    def process(self, inputs: dict[str, Image], context: Context) -> Image:
+        """Make the result: same size; alpha, other channels, metadata, windows kept; the inputs left alone.
+
+        Args:
+            inputs: an image for each name in `inputs`, and for those of `optional_inputs` that are connected.
+            context: the runtime of the networks, and where to say things.
+        """
+
+
+def _raise_knob_error(node: type[Node], error: ValidationError) -> NoReturn:
+    """The first of pydantic's complaints, in our words: node, knob, given value, what is allowed."""
+    wrong = error.errors(include_url=False)[0]
+    knob = str(wrong["loc"][0]) if wrong["loc"] else "knobs"
+    knobs = node.knobs()
+    if knob not in knobs:
+        near = get_close_matches(knob, knobs, n=1)
+        has = f"it has {', '.join(knobs)}" if knobs else "it has none"
+        remedy = f"did you mean {near[0]}? {has}" if near else has
+        raise KnobError(f"{node.name}.{knob}", "there is no such knob", remedy) from None
+    given = _shortened(wrong["input"])
+    raise KnobError(f"{node.name}.{knob}", f"{given} is not allowed", f"give {knobs[knob].allowed}") from None
+
+
+def _shortened(value: object) -> str:
+    text = re.sub(r"\s+", " ", repr(value))
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+@dataclass
+class Context:
+    """What a node may ask of its surroundings while it runs. One for a whole job: its `shot_curves` last.
+
+    Args:
+        runtime: of the networks; made at the first need, so that a graph without networks loads none.
+        say: takes one line for the user.
+        frame: the number of the frame being made; None for a still.
+        plugins: None is all that are installed.
+        shot_curves: the response curve of each shot that has one already, by what names the shot.
+        executor, tile: for the runtime, when it is made here.
+    """
+
+    runtime: Runtime | None = None
+    say: Callable[[str], None] = logging.getLogger("hdrnodes").info
+    frame: int | None = None
+    plugins: Plugins | None = None
+    shot_curves: dict[str, Curve] = field(default_factory=dict)
+    executor: str = "auto"
+    tile: int | None = None
+
+    def run(self, stage: str, model: str, *pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """What the network of a stage makes of H x W x 3 images; see `hdrnodes.runtime.Runtime.run`."""
+        if self.runtime is None:
+            from hdrnodes.runtime import Runtime
+
+            self.runtime = Runtime(self.executor, tile=self.tile, plugins=self.plugins)
+        return self.runtime.run(stage, model, *pixels)
