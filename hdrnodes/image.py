@@ -221,15 +221,15 @@ def clean(image: Image) -> tuple[Image, dict[str, int]]:
 
     A network turns one NaN into a hole as wide as its field of view; a logarithm makes NaN of a negative.
     Reading does not do this: negative values in a scene-linear file are colours outside its gamut, or filter
-    lobes, and true to what was rendered. It is for the stage that needs it, and only the colours: depth may be
-    infinite.
+    lobes, and true to what was rendered. This is for the stage that needs it, and only for the colours: depth
+    may be infinite.
 
     Args:
         image: any.
 
     Returns:
-        The image with NaN and negative colours as 0, and +infinity as the largest finite colour in it, at least
-        1 and at most 65504 (half's largest). The very same image where there was nothing to do, or only -0.0.
+        The image with NaN and negative colours as 0, and +infinity as the largest finite colour in it, at
+        least 1 and at most 65504 (half's largest). The very same image where there was nothing to do.
         How many values were `nan`, `infinite`, `negative`; an empty dict where there were none.
     """
     rgb = image.pixels[..., _as_slice(image._colour)]
