@@ -1,7 +1,7 @@
 """The stages as torch modules, to train, to export, and for the torch executor. Needs torch: hdrnodes[train].
 
 An architecture is a module of this package that offers `NETWORKS: dict[str, type[StageNetwork]]`, network
-name to class. A model folder names the architecture and the keyword arguments, so its networks can be built again.
+name to class. A model folder names the architecture and keyword arguments: enough to build its networks again.
 """
 
 from collections.abc import Mapping

@@ -62,14 +62,14 @@ def export_model(
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         temporary.mkdir(parents=True)
-        description_of_stages = {key: _export_stage(temporary, stage) for key, stage in stages.items()}
         record: dict[str, Any] = {
             "name": name,
             "version": version,
             "licence": licence,
             "description": description,
+            "training": dict(training),
+            "stages": {key: _export_stage(temporary, stage) for key, stage in stages.items()},
         }
-        record |= {"training": dict(training), "stages": description_of_stages}
         (temporary / MODEL_FILE).write_text(tomli_w.dumps(record, multiline_strings=True), encoding="utf-8")
         Model.load(temporary)  # what we would refuse to read, we refuse to write
         _move_into_place(temporary, folder)
