@@ -37,7 +37,7 @@ class Glow(Node):
         (
             {"fallof": 1},
             "Glow.fallof: there is no such knob; did you mean falloff? "
-            "it has amount, falloff, passes, shape, kernel, seed",
+            "there are amount, falloff, passes, shape, kernel, seed",
         ),
     ],
 )

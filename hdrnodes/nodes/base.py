@@ -13,9 +13,8 @@ from __future__ import annotations
 import logging
 import re
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from inspect import isabstract
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
@@ -23,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hdrnodes.errors import KnobError, PluginError
 from hdrnodes.nodes.knob_info import KnobInfo
+from hdrnodes.spelling import did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,10 +129,7 @@ def _raise_knob_error(node: type[Node], error: ValidationError) -> NoReturn:
     knob = str(wrong["loc"][0]) if wrong["loc"] else "knobs"
     knobs = node.knobs()
     if knob not in knobs:
-        near = get_close_matches(knob, knobs, n=1)
-        has = f"it has {', '.join(knobs)}" if knobs else "it has none"
-        remedy = f"did you mean {near[0]}? {has}" if near else has
-        raise KnobError(f"{node.name}.{knob}", "there is no such knob", remedy) from None
+        raise KnobError(f"{node.name}.{knob}", "there is no such knob", did_you_mean(knob, knobs)) from None
     given = _shortened(wrong["input"])
     raise KnobError(f"{node.name}.{knob}", f"{given} is not allowed", f"give {knobs[knob].allowed}") from None
 
@@ -153,6 +150,7 @@ class Context:
         plugins: None is all that are installed.
         shot_curves: the response curve of each shot that has one already, by what names the shot.
         executor, tile: for the runtime, when it is made here.
+        record: what made the picture, for the header of a file; the graph that runs sets it.
     """
 
     runtime: Runtime | None = None
@@ -162,11 +160,20 @@ class Context:
     shot_curves: dict[str, Curve] = field(default_factory=dict)
     executor: str = "auto"
     tile: int | None = None
+    record: Mapping[str, object] = field(default_factory=dict)
 
     def run(self, stage: str, model: str, *pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """What the network of a stage makes of H x W x 3 images; see `hdrnodes.runtime.Runtime.run`."""
         if self.runtime is None:
             from hdrnodes.runtime import Runtime
 
-            self.runtime = Runtime(self.executor, tile=self.tile, plugins=self.plugins)
+            self.runtime = Runtime(self.executor, tile=self.tile, plugins=self.known_plugins())
         return self.runtime.run(stage, model, *pixels)
+
+    def known_plugins(self) -> Plugins:
+        """The plugins that it was given, else all that are installed."""
+        if self.plugins is None:
+            from hdrnodes.plugins import installed_plugins
+
+            self.plugins = installed_plugins()
+        return self.plugins

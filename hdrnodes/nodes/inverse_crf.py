@@ -1,0 +1,118 @@
+"""InverseCRF: display-referred to scene-linear, through one rising curve. Undoes `camera.response`.
+
+    out = curve(clip(display, 0, 1)), 1.0 where the plate clips
+
+The curve is estimated by a network from the whole frame, or is a standard's, or comes from a file.
+
+Source: Liu et al., CVPR 2020. Curves per channel, per shot, and from files are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from hdrnodes.camera.response import constrain_curve, invert_response
+from hdrnodes.curve import Curve
+from hdrnodes.image import LINEAR, Image, Pixels
+from hdrnodes.nodes.base import Context, Knob, Node
+from hdrnodes.nodes.stage import BOTTOM_CODE, TOP_CODE, without_bad_values
+
+LEAST_SPREAD = 4 / 255  # of unclipped values in a channel; below, a frame says nothing of its response
+
+
+class InverseCRF(Node):
+    """Undo the camera's response: display-referred becomes scene-linear. Linear pictures pass unchanged."""
+
+    curve: str = Knob(
+        "estimate", file=True, doc="`estimate`, `srgb`, `bt709`, or a file: csv, `.spi1d`, `.cube`."
+    )
+    per_channel: bool = Knob(False, doc="Whether red, green and blue get an estimated curve each.")
+    scope: Literal["frame", "shot"] = Knob("frame", doc="Estimate for each frame, or once for the shot.")
+    model: str = Knob("default", doc="A name that `hdrnodes doctor` lists.")
+
+    def process(self, inputs: dict[str, Image], context: Context) -> Image:
+        plate = without_bad_values(inputs["image"], self.name, context)
+        if plate.is_linear:
+            context.say("InverseCRF: skipped, for the picture is scene-linear")
+            return plate
+        curve = self.find_curve(plate, context)
+        linear = invert_response(np.clip(plate.rgb, 0, 1), curve.samples)
+        return replace(plate.with_rgb(linear, _linear_space(plate.colorspace)), curves=curve.samples)
+
+    def find_curve(self, plate: Image, context: Context) -> Curve:
+        """The curve that `process` would use for this plate."""
+        if self.curve in ("srgb", "bt709"):
+            return Curve.named(self.curve)
+        if self.curve != "estimate":
+            return Curve.load(self.curve)
+        if self.scope == "frame":
+            return estimate_curve(plate, context, self.model, self.per_channel)
+        if self.shot_key not in context.shot_curves:
+            curve = estimate_curve(plate, context, self.model, self.per_channel)
+            # Frames may run side by side: the first to come sets the shot's.
+            context.shot_curves.setdefault(self.shot_key, curve)
+        return context.shot_curves[self.shot_key]
+
+    @property
+    def shot_key(self) -> str:
+        """Where `context.shot_curves` has the shot's curve; `estimate_shot_curve` makes one to put there."""
+        return f"{self.model}{', per channel' if self.per_channel else ''}"
+
+
+def estimate_curve(
+    plate: Image, context: Context, model: str = "default", per_channel: bool = False
+) -> Curve:
+    """The inverse response of the camera that took a plate; sRGB's where it does not tell, and says so.
+
+    Args:
+        plate: display-referred.
+        per_channel: estimate red, green and blue from themselves alone, each shown to the network as grey.
+    """
+    display = np.clip(plate.rgb, 0, 1)
+    if not _tells_of_its_response(display):
+        context.say("InverseCRF: the plate has too few tones to estimate a curve from; takes sRGB's")
+        return Curve.named("srgb")
+    shown = [np.repeat(display[..., c, None], 3, axis=2) for c in range(3)] if per_channel else [display]
+    raw = np.stack([context.run("linearize", model, pixels) for pixels in shown])  # 1 or 3, 1024
+    return Curve(constrain_curve(raw), source="estimate")
+
+
+def estimate_shot_curve(
+    images: Iterable[Image], context: Context, model: str = "default", per_channel: bool = False
+) -> Curve:
+    """One curve for a shot: the mean of its frames' curves, which rises as they do.
+
+    Args:
+        images: a few frames spread over the shot, display-referred; taken one by one. Those without tones are
+            left out.
+    """
+    telling = (image for image in images if _tells_of_its_response(np.clip(image.rgb, 0, 1)))
+    curves = [estimate_curve(image, context, model, per_channel).samples for image in telling]
+    if not curves:
+        context.say("InverseCRF: no frame of the shot has the tones to estimate a curve from; takes sRGB's")
+        return Curve.named("srgb")
+    return Curve(constrain_curve(np.mean(curves, axis=0)), source="estimate")
+
+
+def _tells_of_its_response(display: Pixels) -> bool:
+    """Whether any channel has tones that are neither clipped nor all the same."""
+    for channel in np.moveaxis(display, -1, 0):
+        tones = channel[(channel > BOTTOM_CODE) & (channel < TOP_CODE)]
+        if tones.size and np.ptp(np.percentile(tones, [1, 99])) >= LEAST_SPREAD:
+            return True
+    return False
+
+
+def _linear_space(colorspace: str) -> str:
+    """The linear space with the primaries of a Color Interop Forum name; BT.709's for other names.
+
+    >>> _linear_space("srgb_p3d65_scene"), _linear_space("sRGB - Texture")
+    ('lin_p3d65_scene', 'lin_rec709_scene')
+    """
+    encoding, _, rest = colorspace.partition("_")
+    primaries, _, state = rest.partition("_")
+    return f"lin_{primaries}_scene" if encoding and primaries and state in ("scene", "display") else LINEAR

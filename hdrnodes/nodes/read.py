@@ -1,0 +1,36 @@
+"""Read: a picture from a file, or a frame of a sequence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hdrnodes.errors import KnobError
+from hdrnodes.image import Image
+from hdrnodes.nodes.base import Context, Knob, Node
+
+
+class Read(Node):
+    """Read a picture: JPEG, PNG, TIFF, EXR, HDR, DPX, WebP; `plate.####.jpg` is a frame of a sequence."""
+
+    inputs = ()
+
+    path: str = Knob("", file=True, doc="The file; `####` or `%04d` stands for the frame's number.")
+    colorspace: str = Knob("", doc="What its colours are, as OCIO names it; empty goes by the file.")
+    subimage: int = Knob(0, ge=0, le=65535, doc="Which picture of a file that holds several.")
+
+    def process(self, inputs: dict[str, Image], context: Context) -> Image:
+        from hdrnodes import io
+
+        if not self.path:
+            raise KnobError("Read.path", "is empty", "give the path of a picture")
+        image = io.read(frame_path(self.path, context.frame), subimage=self.subimage)
+        return replace(image, colorspace=self.colorspace) if self.colorspace else image
+
+
+def frame_path(path: str, frame: int | None) -> str:
+    """The file of one frame; a path without a pattern, or without a frame, is itself."""
+    if frame is None or not any(mark in path for mark in "#%@$"):
+        return path
+    from hdrnodes.sequences import frame_path as file_of_frame
+
+    return str(file_of_frame(path, frame))
