@@ -44,7 +44,7 @@ def _hable(x: Pixels) -> Pixels:
     """Hable's curve: toe, shoulder and slope as he published them.
 
     >>> _hable(np.float32([0, 11.2])).round(4)
-    array([0.    , 0.7253], dtype=float32)
+    array([0.    , 0.7251], dtype=float32)
     """
     a, b, c, d, e, f = np.array([0.15, 0.5, 0.1, 0.2, 0.02, 0.3], np.float32)
     curve: Pixels = (x * (a * x + c * b) + d * e) / (x * (a * x + b) + d * f) - e / f
