@@ -80,9 +80,7 @@ class Model(_Frozen):
             allowed = {str(name), f"{name}_overview"}
             if name not in stage.networks or not allowed.issuperset(stage.networks):
                 found = ", ".join(stage.networks) or "none"
-                raise ValueError(
-                    f"stage {name} needs a network {name} (and may have {name}_overview), not {found}"
-                )
+                raise ValueError(f"stage {name} needs a network {name} (and may have {name}_overview), not {found}")
             if f"{name}_overview" in stage.networks and not stage.overview:
                 raise ValueError(f"stage {name} has an overview network, so `overview` must be above 0")
         return self
@@ -97,9 +95,7 @@ class Model(_Frozen):
         folder = Path(folder).absolute()
         path = folder / MODEL_FILE
         if not folder.is_dir():
-            raise ModelError(
-                folder, "no such model folder", "`hdrnodes doctor` lists the models that there are"
-            )
+            raise ModelError(folder, "no such model folder", "`hdrnodes doctor` lists the models that there are")
         try:
             description = tomllib.loads(path.read_text(encoding="utf-8"))
             model = cls.model_validate(_with_surroundings(description, folder))
@@ -108,9 +104,7 @@ class Model(_Frozen):
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ModelError(path, f"cannot be read: {error}", "copy the model folder again") from error
         except ValidationError as error:
-            raise ModelError(
-                path, _first_problem(error), "was it written by this version of hdrnodes?"
-            ) from error
+            raise ModelError(path, _first_problem(error), "was it written by this version of hdrnodes?") from error
         for network in model.networks():
             for file in (network.onnx, network.safetensors):
                 if not (folder / file).is_file():
@@ -182,16 +176,12 @@ def find_models(extra: Iterable[Path] = ()) -> dict[str, Path]:
     models: dict[str, Path] = {}
     for place in (engines_folder(), *extra):
         folders = (
-            [place]
-            if (place / MODEL_FILE).is_file()
-            else sorted(file.parent for file in place.glob(f"*/{MODEL_FILE}"))
+            [place] if (place / MODEL_FILE).is_file() else sorted(file.parent for file in place.glob(f"*/{MODEL_FILE}"))
         )
         for folder in folders:
             # A name that starts with a dot is an export that was cut off.
             if not folder.name.startswith(".") and models.setdefault(folder.name, folder) != folder:
-                raise ModelError(
-                    folder, f"a model {folder.name} is in {models[folder.name]} too", "rename one"
-                )
+                raise ModelError(folder, f"a model {folder.name} is in {models[folder.name]} too", "rename one")
     return models
 
 

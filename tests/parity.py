@@ -33,6 +33,4 @@ def relative_difference(result: np.ndarray, expected: np.ndarray) -> float:
 
 def _skip_without_it() -> None:
     if not FOLDER.is_dir():
-        pytest.skip(
-            f"needs the reference numbers in {FOLDER.parent.name}/{FOLDER.name} beside the repository"
-        )
+        pytest.skip(f"needs the reference numbers in {FOLDER.parent.name}/{FOLDER.name} beside the repository")

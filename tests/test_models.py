@@ -209,9 +209,7 @@ def test_folders_that_are_no_models(tmp_path):
 def test_weights_of_another_network_are_refused(exported, monkeypatch):
     monkeypatch.setitem(networks.ARCHITECTURES, "tinted", __name__)
     network = Model.load(exported).stage("hallucinate").networks["hallucinate"]
-    with pytest.raises(
-        ModelError, match="not weights of tinted/hallucinate: .*size mismatch for trunk.weight"
-    ):
+    with pytest.raises(ModelError, match="not weights of tinted/hallucinate: .*size mismatch for trunk.weight"):
         networks.load(network.model_copy(update={"config": {"width": 6}}))
     with pytest.raises(ModelError, match="cannot be built: .*depth"):
         networks.load(network.model_copy(update={"config": {"depth": 6}}))

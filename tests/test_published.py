@@ -105,9 +105,7 @@ def test_any_size_comes_back_finite_and_in_range(published, size):
 def test_an_edge_is_continued_so_the_corner_is_that_of_the_picture_made_larger(published):
     codes = torch.rand(1, 3, 32, 32)
     codes[..., 24:, :], codes[..., 24:] = codes[..., 23:24, :], codes[..., 23:24]
-    torch.testing.assert_close(
-        published.dequantize(codes[..., :24, :24]), published.dequantize(codes)[..., :24, :24]
-    )
+    torch.testing.assert_close(published.dequantize(codes[..., :24, :24]), published.dequantize(codes)[..., :24, :24])
 
 
 @pytest.mark.slow
@@ -167,7 +165,5 @@ def test_variables_that_do_not_fit_are_named_with_their_shapes(weights, referenc
 
 
 def test_a_response_basis_of_another_size_is_refused(weights, reference):
-    with pytest.raises(
-        ModelError, match=re.escape("has the shape (11, 1024), the published graph's has (1024, 11)")
-    ):
+    with pytest.raises(ModelError, match=re.escape("has the shape (11, 1024), the published graph's has (1024, 11)")):
         from_tensorflow(weights, (reference["emor_g0"], reference["emor_hinv"].T))

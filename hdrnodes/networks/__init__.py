@@ -1,7 +1,7 @@
 """The stages as torch modules, to train, to export, and for the torch executor. Needs torch: hdrnodes[train].
 
 An architecture is a module of this package that offers `NETWORKS: dict[str, type[StageNetwork]]`, network
-name to class. A model folder names the architecture and keyword arguments: enough to build its networks again.
+name to class. A model folder names the architecture and keyword arguments: enough to build networks again.
 """
 
 from collections.abc import Mapping
@@ -37,9 +37,7 @@ def build(architecture: str, network_name: str, config: Mapping[str, Any]) -> "n
     try:
         return networks[network_name](**config)
     except (TypeError, ValueError) as error:  # pydantic's ValidationError is a ValueError
-        raise ModelError(
-            f"network {network_name}", f"cannot be built: {error}", "check its config"
-        ) from error
+        raise ModelError(f"network {network_name}", f"cannot be built: {error}", "check its config") from error
 
 
 def load(network: Network) -> "nn.Module":

@@ -74,9 +74,7 @@ def export_model(
         Model.load(temporary)  # what we would refuse to read, we refuse to write
         _move_into_place(temporary, folder)
     except OSError as error:
-        raise ModelError(
-            folder, f"cannot be written: {error}", "is there space, and may you write there?"
-        ) from error
+        raise ModelError(folder, f"cannot be written: {error}", "is there space, and may you write there?") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return Model.load(folder)
@@ -96,9 +94,7 @@ def _export_stage(folder: Path, stage: StageExport) -> dict[str, Any]:
         "multiple": stage.multiple,
         "halo": stage.halo,
         "overview": stage.overview,
-        "networks": {
-            name: _export_network(folder, name, network) for name, network in stage.networks.items()
-        },
+        "networks": {name: _export_network(folder, name, network) for name, network in stage.networks.items()},
     }
 
 
@@ -151,9 +147,7 @@ def to_onnx(network: StageNetwork, name: str) -> "ModelProto":
     return model
 
 
-def dynamic_shapes(
-    network: StageNetwork, examples: Mapping[str, torch.Tensor]
-) -> tuple[dict[int, Dim] | None, ...]:
+def dynamic_shapes(network: StageNetwork, examples: Mapping[str, torch.Tensor]) -> tuple[dict[int, Dim] | None, ...]:
     """Per input, in order, which axes are free: height and width of the 4-D ones."""
     shapes: list[dict[int, Dim] | None] = []
     for name, example in examples.items():

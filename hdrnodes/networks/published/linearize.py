@@ -1,7 +1,7 @@
 """Linearization-Net (1,195,328 + 5,643 parameters): one inverse camera response for a picture.
 
 Edges and histograms of the picture -> a short bottleneck ResNet -> 11 weights of principal directions of
-measured responses -> a curve made to rise. (The paper has a ResNet-18 and other bins; the published graph this.)
+measured responses -> a curve made to rise. (The paper has a ResNet-18, other bins; the published graph this.)
 Source: Liu et al., CVPR 2020, section 3.2; Grossberg and Nayar, CVPR 2003, for the directions (EMoR).
 """
 
@@ -59,9 +59,7 @@ class Linearize(StageNetwork):
         super().__init__()
         down = torch.tensor(SOBEL)
         # Per channel down the rows, then along the columns: 6 x 1 x 3 x 3 for a convolution of 3 groups.
-        self.register_buffer(
-            "sobel", torch.stack([down, down.T])[:, None].repeat(3, 1, 1, 1), persistent=False
-        )
+        self.register_buffer("sobel", torch.stack([down, down.T])[:, None].repeat(3, 1, 1, 1), persistent=False)
         self.register_buffer("mean", torch.linspace(0, 1, SAMPLES))
         self.register_buffer("directions", torch.zeros(DIRECTIONS, SAMPLES))
         self.conv1 = nn.Conv2d(3 + 6 + 3 * sum(n + 1 for n in BINS), 64, 7, stride=2)

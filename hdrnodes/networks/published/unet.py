@@ -39,7 +39,7 @@ class Up(nn.Module):
 
 
 def twice_the_size(x: Tensor) -> Tensor:
-    """Bilinear as TensorFlow 1 had it: out[2i] = in[i], out[2i + 1] = (in[i] + in[i + 1]) / 2, the last twice.
+    """Bilinear as TensorFlow 1 did it: out[2i] = in[i], out[2i + 1] = (in[i] + in[i+1]) / 2, the last twice.
 
     That is what `align_corners` does to n + 1 samples spread over 2n + 1.
     """
@@ -56,9 +56,7 @@ class UNet(nn.Module):
         super().__init__()
         # In the order in which the published variables are numbered: `weights` counts on it.
         steps = pairwise([inputs, *WIDTHS])
-        self.down = nn.ModuleList(
-            _two_convolutions(a, b, k) for (a, b), k in zip(steps, KERNELS, strict=True)
-        )
+        self.down = nn.ModuleList(_two_convolutions(a, b, k) for (a, b), k in zip(steps, KERNELS, strict=True))
         self.bottom = _two_convolutions(WIDTHS[-1], bottom, 3)
         self.up = nn.ModuleList(Up(a, b) for a, b in pairwise([bottom, *reversed(WIDTHS)]))
         self.head = nn.Conv2d(WIDTHS[0], 3, 3, padding=1)
