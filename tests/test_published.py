@@ -11,6 +11,7 @@ import parity  # noqa: E402
 
 from hdrnodes.errors import ModelError  # noqa: E402
 from hdrnodes.networks.export import to_onnx  # noqa: E402
+from hdrnodes.networks.import_checkpoint import published_stages  # noqa: E402
 from hdrnodes.networks.published import NETWORKS, from_tensorflow  # noqa: E402
 from hdrnodes.networks.published.unet import twice_the_size  # noqa: E402
 
@@ -133,6 +134,18 @@ def onnx_of(published):
         return compiled[stage]
 
     return compile_stage
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["dequantize", "hallucinate", "refine"])
+def test_a_tile_with_its_halo_is_as_the_whole(published, stage):
+    described = published_stages(published)[stage]
+    network, beyond, halo = described.networks[stage], 2 * described.multiple, described.halo
+    inner, tile = beyond + halo, slice(beyond, beyond + 2 * halo + 32)
+    pictures = torch.rand(len(network.example_inputs()), 1, 3, 2 * inner + 32, 2 * inner + 32)
+    whole = network(*pictures)[..., inner : inner + 32, inner : inner + 32]
+    tiled = network(*pictures[..., tile, tile])[..., halo : halo + 32, halo : halo + 32]
+    assert parity.relative_difference(tiled.numpy(), whole.numpy()) < PARITY
 
 
 @pytest.mark.parametrize("stage", NETWORKS)

@@ -127,8 +127,9 @@ def to_onnx(network: StageNetwork, name: str) -> "ModelProto":
 
     examples = network.example_inputs()
     with warnings.catch_warnings():
-        # The exporter warns of its own inner workings (torch 2.13: deprecated calls that it makes itself).
-        warnings.simplefilter("ignore")
+        # The exporter's own (torch 2.13): a deprecated call that it makes; that inputs of one size share its name.
+        warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\)", FutureWarning)
+        warnings.filterwarnings("ignore", r"# The axis name: .* will not be used", UserWarning)
         program = torch.onnx.export(
             network,
             tuple(examples.values()),
