@@ -10,6 +10,7 @@ from hdrnodes.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from hdrnodes.nodes.base import Node
+    from hdrnodes.runtime import Executor
 
 
 @hookimpl
@@ -28,6 +29,14 @@ def register_nodes() -> Sequence[type[Node]]:
     return [
         Read, Dequantize, InverseCRF, Hallucinate, Refine, Exposure, ColorSpace, ToneMap, ClipMask, Write,
     ]  # fmt: skip
+
+
+@hookimpl
+def register_executors() -> Sequence[type[Executor]]:
+    from hdrnodes.runtime.openvino import OpenVINO
+    from hdrnodes.runtime.torch import Torch
+
+    return [OpenVINO, Torch]
 
 
 @hookimpl

@@ -193,7 +193,7 @@ class Graph:
         from hdrnodes import __version__
         from hdrnodes.graph_file import to_toml
 
-        return {"hdrnodes:version": __version__, "hdrnodes:graph": to_toml(self)}
+        return {"version": __version__, "graph": to_toml(self)}
 
     @classmethod
     def load(cls, path: str | Path, plugins: Plugins | None = None) -> Graph:

@@ -26,9 +26,7 @@ def import_file(file: Path, name: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} is no Python file")
     module = module_from_spec(spec)
-    sys.modules[module_name] = (
-        module  # before it runs: a package imports its own parts, pydantic looks here for types
-    )
+    sys.modules[module_name] = module  # before it runs: a package imports its own parts, pydantic looks here for types
     try:
         spec.loader.exec_module(module)
     except BaseException:

@@ -40,9 +40,7 @@ def installed_plugins() -> Plugins:
     plugins = Plugins()
     plugins.load_builtins()
     plugins.load_entry_points()
-    plugins.load_folders(
-        Path(folder) for folder in os.environ.get(PATH_VARIABLE, "").split(os.pathsep) if folder
-    )
+    plugins.load_folders(Path(folder) for folder in os.environ.get(PATH_VARIABLE, "").split(os.pathsep) if folder)
     return plugins
 
 
@@ -58,9 +56,7 @@ class Plugins:
     def __init__(self) -> None:
         self._manager = pluggy.PluginManager("hdrnodes")
         self._manager.add_hookspecs(hookspecs)
-        self._claims: dict[str, dict[str, tuple[str, Any]]] = {
-            kind: {} for kind in REGISTERING_HOOKS.values()
-        }
+        self._claims: dict[str, dict[str, tuple[str, Any]]] = {kind: {} for kind in REGISTERING_HOOKS.values()}
         self.sources: dict[str, str] = {}
         self.skipped: dict[str, BaseException] = {}
 

@@ -54,9 +54,7 @@ class Registers:
 
 
 def node_class(name):
-    return type(
-        name, (Node,), {"__doc__": "A test's.", "process": lambda self, inputs, context: inputs["image"]}
-    )
+    return type(name, (Node,), {"__doc__": "A test's.", "process": lambda self, inputs, context: inputs["image"]})
 
 
 @pytest.fixture
@@ -155,9 +153,7 @@ def test_two_plugins_that_claim_one_node_are_both_named_and_the_registry_stays(p
 def test_a_collision_between_files_stops_the_loading(plugins, tmp_path):
     (tmp_path / "grain_a.py").write_text(GRAIN)
     (tmp_path / "grain_b.py").write_text(GRAIN)
-    with pytest.raises(
-        PluginError, match=r"node Grain: is claimed by plugin grain_a .* and by plugin grain_b"
-    ):
+    with pytest.raises(PluginError, match=r"node Grain: is claimed by plugin grain_a .* and by plugin grain_b"):
         plugins.load_folders([tmp_path])
 
 

@@ -14,7 +14,7 @@ import logging
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from inspect import isabstract
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
@@ -40,6 +40,7 @@ def Knob(
     doc: str,
     unit: str = "",
     file: bool = False,
+    suggestions: tuple[str, ...] = (),
     ge: float | None = None,
     gt: float | None = None,
     le: float | None = None,
@@ -52,11 +53,11 @@ def Knob(
         doc: one sentence for whoever turns it.
         unit: of a number: "stops", "pixels".
         file: whether a string is the path of a file, so that a host offers its file browser.
+        suggestions: strings that mean something in place of a path.
         ge, gt, le, lt: the range of a number: not under, above, not over, below. A number has both ends.
     """
-    return Field(
-        default, description=doc, ge=ge, gt=gt, le=le, lt=lt, json_schema_extra={"unit": unit, "file": file}
-    )
+    extra: dict[str, Any] = {"unit": unit, "file": file, "suggestions": suggestions}
+    return Field(default, description=doc, ge=ge, gt=gt, le=le, lt=lt, json_schema_extra=extra)
 
 
 class Node(BaseModel):
@@ -150,7 +151,7 @@ class Context:
         plugins: None is all that are installed.
         shot_curves: the response curve of each shot that has one already, by what names the shot.
         executor, tile: for the runtime, when it is made here.
-        record: what made the picture, for the header of a file; the graph that runs sets it.
+        record: what made the picture, for the header of a file: the graph that runs, the models that were used.
     """
 
     runtime: Runtime | None = None
@@ -160,15 +161,33 @@ class Context:
     shot_curves: dict[str, Curve] = field(default_factory=dict)
     executor: str = "auto"
     tile: int | None = None
-    record: Mapping[str, object] = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
 
-    def run(self, stage: str, model: str, *pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def run(
+        self,
+        stage: str,
+        model: str,
+        *pixels: npt.NDArray[np.float32],
+        where: npt.NDArray[np.float32] | None = None,
+    ) -> npt.NDArray[np.float32]:
         """What the network of a stage makes of H x W x 3 images; see `hdrnodes.runtime.Runtime.run`."""
+        runtime = self.needed_runtime()
+        answer = runtime.run(stage, model, *pixels, where=where)
+        used = {**self.record.get("models", {}), model: runtime.model(model).version}
+        self.record = {**self.record, "models": used}
+        return answer
+
+    def needed_runtime(self) -> Runtime:
+        """The runtime, made now if there is none yet."""
         if self.runtime is None:
             from hdrnodes.runtime import Runtime
 
             self.runtime = Runtime(self.executor, tile=self.tile, plugins=self.known_plugins())
-        return self.runtime.run(stage, model, *pixels)
+        return self.runtime
+
+    def at_frame(self, frame: int) -> Context:
+        """For one frame of a job: its own number and record; the runtime and the shot's curves are shared."""
+        return replace(self, runtime=self.needed_runtime(), frame=frame, record={})
 
     def known_plugins(self) -> Plugins:
         """The plugins that it was given, else all that are installed."""

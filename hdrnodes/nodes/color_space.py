@@ -30,7 +30,7 @@ class ColorSpace(Node):
 
 
 def convert(image: Image, colorspace: str) -> Image:
-    """The same picture in another OCIO colour space; colours under alpha are converted as unmultiplied ones.
+    """The same picture in another OCIO colour space; multiplied colours are converted as if they were not.
 
     Raises:
         KnobError: the OCIO config has no such colour space; the message has those with near names.
@@ -47,7 +47,11 @@ def convert(image: Image, colorspace: str) -> Image:
     buffer = ImageBuf(ImageSpec(image.width, image.height, pixels.shape[2], "float"))
     buffer.set_pixels(buffer.roi, np.ascontiguousarray(pixels))
     converted = ImageBufAlgo.colorconvert(
-        buffer, image.colorspace, colorspace, unpremult=True, colorconfig=os.environ.get("OCIO", "")
+        buffer,
+        image.colorspace,
+        colorspace,
+        unpremult=not image.metadata.get("oiio:UnassociatedAlpha"),
+        colorconfig=os.environ.get("OCIO", ""),
     )
     result = converted.get_pixels("float")
     if converted.has_error or result is None:

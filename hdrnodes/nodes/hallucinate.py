@@ -37,7 +37,7 @@ class Hallucinate(Node):
             return plate
         # A picture that is HDR already goes above 1; the network was trained on what clips there.
         invented = context.run(
-            "hallucinate", self.model, np.minimum(plate.rgb, 1)
+            "hallucinate", self.model, np.minimum(plate.rgb, 1), where=alpha
         )  # H x W x 3, linear, any sign
         added = alpha * np.clip(np.nan_to_num(invented), 0, np.float32(2**self.ceiling - 1))
         return plate.with_rgb(np.where(alpha > 0, plate.rgb + added, plate.rgb))

@@ -11,15 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from hdrnodes.camera.response import constrain_curve, invert_response
 from hdrnodes.curve import Curve
+from hdrnodes.errors import KnobError
 from hdrnodes.image import LINEAR, Image, Pixels
 from hdrnodes.nodes.base import Context, Knob, Node
 from hdrnodes.nodes.stage import BOTTOM_CODE, TOP_CODE, without_bad_values
+from hdrnodes.primaries import chromaticities_of, linear_space_of
 
 LEAST_SPREAD = 4 / 255  # of unclipped values in a channel; below, a frame says nothing of its response
 
@@ -28,7 +31,10 @@ class InverseCRF(Node):
     """Undo the camera's response: display-referred becomes scene-linear. Linear pictures pass unchanged."""
 
     curve: str = Knob(
-        "estimate", file=True, doc="`estimate`, `srgb`, `bt709`, or a file: csv, `.spi1d`, `.cube`."
+        "estimate",
+        file=True,
+        suggestions=("estimate", "srgb", "bt709"),
+        doc="Estimated from the plate, a standard's, or that of a csv, spi1d or cube file.",
     )
     per_channel: bool = Knob(False, doc="Whether red, green and blue get an estimated curve each.")
     scope: Literal["frame", "shot"] = Knob("frame", doc="Estimate for each frame, or once for the shot.")
@@ -48,6 +54,9 @@ class InverseCRF(Node):
         if self.curve in ("srgb", "bt709"):
             return Curve.named(self.curve)
         if self.curve != "estimate":
+            if not Path(self.curve).suffix:  # a name mistyped, more likely than a file
+                allowed = self.knobs()["curve"].allowed
+                raise KnobError("InverseCRF.curve", f"{self.curve!r} is not allowed", f"give {allowed}")
             return Curve.load(self.curve)
         if self.scope == "frame":
             return estimate_curve(plate, context, self.model, self.per_channel)
@@ -63,9 +72,7 @@ class InverseCRF(Node):
         return f"{self.model}{', per channel' if self.per_channel else ''}"
 
 
-def estimate_curve(
-    plate: Image, context: Context, model: str = "default", per_channel: bool = False
-) -> Curve:
+def estimate_curve(plate: Image, context: Context, model: str = "default", per_channel: bool = False) -> Curve:
     """The inverse response of the camera that took a plate; sRGB's where it does not tell, and says so.
 
     Args:
@@ -108,11 +115,6 @@ def _tells_of_its_response(display: Pixels) -> bool:
 
 
 def _linear_space(colorspace: str) -> str:
-    """The linear space with the primaries of a Color Interop Forum name; BT.709's for other names.
-
-    >>> _linear_space("srgb_p3d65_scene"), _linear_space("sRGB - Texture")
-    ('lin_p3d65_scene', 'lin_rec709_scene')
-    """
-    encoding, _, rest = colorspace.partition("_")
-    primaries, _, state = rest.partition("_")
-    return f"lin_{primaries}_scene" if encoding and primaries and state in ("scene", "display") else LINEAR
+    """The scene-linear space with a colour space's primaries; with BT.709's where OCIO's name does not tell."""
+    chromaticities = chromaticities_of(colorspace)
+    return (chromaticities and linear_space_of(chromaticities)) or LINEAR

@@ -17,7 +17,7 @@ class KnobInfo:
     """A knob, described.
 
     Args:
-        kind: of value. A "file" is a string: a path, or empty for none. A "choice" is one of `choices`.
+        kind: of value. A "file" is a string: a path, or one of `choices`. A "choice" is one of `choices`.
         default: the value when nobody sets it.
         minimum, maximum: the ends of a number's range; None for what is no number.
         minimum_allowed, maximum_allowed: whether the ends themselves may be given.
@@ -45,13 +45,15 @@ class KnobInfo:
         """
         if self.kind == "choice":
             words = f"one of {', '.join(str(choice) for choice in self.choices)}"
+        elif self.kind == "file":
+            words = f"{', '.join(self.choices)}, or a path" if self.choices else "a path"
         elif self.kind in ("float", "int"):
             noun = "a value" if self.kind == "float" else "a whole number"
             low = f"from {self.minimum:g}" if self.minimum_allowed else f"above {self.minimum:g},"
             high = f"to {self.maximum:g}" if self.maximum_allowed else f"to below {self.maximum:g}"
             words = f"{noun} {low} {'up ' if low.endswith(',') else ''}{high}"
         else:
-            words = {"bool": "true or false", "str": "a text", "file": "a path"}[self.kind]
+            words = {"bool": "true or false", "str": "a text"}[self.kind]
         return f"{words}, or nothing" if self.nullable else words
 
     def what_is_missing(self) -> str | None:
@@ -69,6 +71,7 @@ class KnobInfo:
         """Of a pydantic field that `Knob` made."""
         value_type, nullable = _without_none(declared.annotation)
         extra = declared.json_schema_extra if isinstance(declared.json_schema_extra, dict) else {}
+        suggestions: Any = extra.get("suggestions", ())
         bounds = {
             key: getattr(rule, key)
             for rule in declared.metadata
@@ -81,7 +84,7 @@ class KnobInfo:
             default=declared.default,
             doc=declared.description or "",
             unit=str(extra.get("unit", "")),
-            choices=get_args(value_type) if get_origin(value_type) is Literal else (),
+            choices=get_args(value_type) if get_origin(value_type) is Literal else suggestions,
             minimum=bounds.get("ge", bounds.get("gt")),
             maximum=bounds.get("le", bounds.get("lt")),
             minimum_allowed="gt" not in bounds,

@@ -18,12 +18,17 @@ class Read(Node):
     colorspace: str = Knob("", doc="What its colours are, as OCIO names it; empty goes by the file.")
     subimage: int = Knob(0, ge=0, le=65535, doc="Which picture of a file that holds several.")
 
+    max_megapixels: float = Knob(
+        300.0, gt=0, le=100_000, unit="megapixels", doc="Refuse files that say they are larger."
+    )
+
     def process(self, inputs: dict[str, Image], context: Context) -> Image:
         from hdrnodes import io
 
         if not self.path:
             raise KnobError("Read.path", "is empty", "give the path of a picture")
-        image = io.read(frame_path(self.path, context.frame), subimage=self.subimage)
+        path = frame_path(self.path, context.frame)
+        image = io.read(path, subimage=self.subimage, max_pixels=round(self.max_megapixels * 1e6))
         return replace(image, colorspace=self.colorspace) if self.colorspace else image
 
 

@@ -26,9 +26,7 @@ class ToneMap(Node):
 
     operator: Literal["clip", "reinhard", "filmic"] = Knob("filmic", doc="How highlights are brought down.")
     exposure: float = Knob(0.0, ge=-20, le=20, unit="stops", doc="Brightens or darkens first.")
-    white: float = Knob(
-        16.0, ge=1, le=65504, unit="of clip level", doc="Light that becomes white; unused by clip."
-    )
+    white: float = Knob(16.0, ge=1, le=65504, unit="of clip level", doc="Light that becomes white; unused by clip.")
 
     def process(self, inputs: dict[str, Image], context: Context) -> Image:
         image = convert(inputs["image"], LINEAR)
@@ -58,7 +56,5 @@ def encode_srgb(linear: Pixels) -> Pixels:
     array([0.    , 0.0404, 0.4614, 1.    ], dtype=float32)
     """
     low = linear * np.float32(12.92)
-    high = np.float32(1.055) * np.maximum(linear, np.float32(0.0031308)) ** np.float32(1 / 2.4) - np.float32(
-        0.055
-    )
+    high = np.float32(1.055) * np.maximum(linear, np.float32(0.0031308)) ** np.float32(1 / 2.4) - np.float32(0.055)
     return np.where(linear <= 0.0031308, low, high)

@@ -16,8 +16,10 @@ class Write(Node):
 
     path: str = Knob("", file=True, doc="The file; `####` or `%04d` stands for the frame's number.")
     colorspace: str = Knob("", doc="Convert to this OCIO colour space first; empty writes it as it is.")
-    pixel_type: Literal["half", "float", "uint8", "uint16"] = Knob("half", doc="Of the samples.")
-    compression: str = Knob("zip", doc="As the format knows it: `zip`, `piz`, `dwaa:45`, `none` for EXR.")
+    pixel_type: Literal["half", "float", "uint8", "uint10", "uint12", "uint16"] = Knob(
+        "half", doc="Of the samples; `half`, where the format has none, is the nearest that it has."
+    )
+    compression: str = Knob("zip", doc="As the format knows it: `zip`, `piz`, `dwaa:45`, `none` for EXR; `jpeg:95`.")
     overwrite: bool = Knob(False, doc="Whether a file that is there already may be replaced.")
 
     def process(self, inputs: dict[str, Image], context: Context) -> Image:
