@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from difflib import get_close_matches
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +38,7 @@ def convert(image: Image, colorspace: str) -> Image:
         return image
     from OpenImageIO import ImageBuf, ImageBufAlgo, ImageSpec
 
-    config = _config(os.environ.get("OCIO", ""))
+    config = _config()
     for name in (image.colorspace, colorspace):
         _must_be_known(name, config)
     alpha = image.alpha
@@ -51,7 +50,6 @@ def convert(image: Image, colorspace: str) -> Image:
         image.colorspace,
         colorspace,
         unpremult=not image.metadata.get("oiio:UnassociatedAlpha"),
-        colorconfig=os.environ.get("OCIO", ""),
     )
     result = converted.get_pixels("float")
     if converted.has_error or result is None:
@@ -71,13 +69,12 @@ def _must_be_known(name: str, config: ColorConfig) -> None:
     raise KnobError(f"colour space {name}", f"is not in the OCIO config {_called()}", remedy)
 
 
-@cache
-def _config(path: str) -> ColorConfig:
+def _config() -> ColorConfig:
     from OpenImageIO import ColorConfig
 
-    config = ColorConfig(path)
+    config = ColorConfig()  # OpenImageIO keeps it; kept here as well, it would be reported as leaked at exit
     if problem := config.geterror():
-        raise KnobError(f"$OCIO {path}", _one_line(problem), "correct it, or unset it")
+        raise KnobError(f"$OCIO {_called()}", _one_line(problem), "correct it, or unset it")
     return config
 
 

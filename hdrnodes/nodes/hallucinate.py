@@ -35,9 +35,7 @@ class Hallucinate(Node):
             return plate.with_rgb(np.broadcast_to(alpha, plate.rgb.shape))
         if not alpha.any():  # nothing clipped: load no network
             return plate
-        # A picture that is HDR already goes above 1; the network was trained on what clips there.
-        invented = context.run(
-            "hallucinate", self.model, np.minimum(plate.rgb, 1), where=alpha
-        )  # H x W x 3, linear, any sign
+        clipped = np.minimum(plate.rgb, 1)  # a picture that is HDR already goes higher; the network never saw such
+        invented = context.run("hallucinate", self.model, clipped, where=alpha)  # H x W x 3, linear, any sign
         added = alpha * np.clip(np.nan_to_num(invented), 0, np.float32(2**self.ceiling - 1))
         return plate.with_rgb(np.where(alpha > 0, plate.rgb + added, plate.rgb))

@@ -1,0 +1,61 @@
+"""What several test files share."""
+
+import pytest
+
+from hdrnodes.hookspecs import hookimpl
+from hdrnodes.nodes.base import Context
+from hdrnodes.plugins import Plugins
+
+
+@pytest.fixture(autouse=True, scope="session")
+def private_cache(tmp_path_factory):
+    """Compiled networks go to a temporary folder: tests neither use nor fill the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HDRNODES_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """The folder of a model whose answers are known; see `tiny_model.py`."""
+    pytest.importorskip("torch", reason="exporting needs torch: pip install 'hdrnodes[train]'")
+    from tiny_model import export_tiny_model
+
+    return export_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_plugins(tiny_model):
+    """The built-in nodes and executors, with the tiny model as `default` in place of the trained one."""
+    from hdrnodes import builtins
+
+    class OnlyTheTinyModel:
+        register_nodes = staticmethod(builtins.register_nodes)
+        register_executors = staticmethod(builtins.register_executors)
+
+        @hookimpl
+        def register_models(self):
+            return {"default": tiny_model}
+
+    plugins = Plugins()
+    plugins.register(OnlyTheTinyModel(), "hdrnodes", "built-in, but for the model")
+    return plugins
+
+
+@pytest.fixture(scope="session")
+def tiny_runtime(tiny_plugins):
+    from hdrnodes.runtime import Runtime
+
+    return Runtime("openvino", plugins=tiny_plugins)
+
+
+@pytest.fixture
+def said():
+    """What nodes said in `tiny_context`."""
+    return []
+
+
+@pytest.fixture
+def tiny_context(tiny_runtime, tiny_plugins, said):
+    """Surroundings with a real runtime and the tiny model."""
+    return Context(runtime=tiny_runtime, plugins=tiny_plugins, say=said.append)
