@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hdrnodes.errors import ReadError
+
 if TYPE_CHECKING:
     from OpenImageIO import ColorConfig, ImageBuf
 
@@ -74,9 +76,7 @@ class Image:
         data = None if self.data_window is None else Window(*self.data_window)
         display = None if self.display_window is None else Window(*self.display_window)
         if data and data[2:] != (width, height):
-            raise ValueError(
-                f"Image: {width} x {height} pixels do not fill {data}; give a window of their size"
-            )
+            raise ValueError(f"Image: {width} x {height} pixels do not fill {data}; give a window of their size")
         if display and min(display[2:]) < 1:
             raise ValueError(f"Image: {display} is empty; give a display window of at least 1 x 1")
         curves = None if self.curves is None else np.atleast_2d(np.asarray(self.curves, np.float32))
@@ -104,7 +104,10 @@ class Image:
         """A copy of the pixels and attributes of an OpenImageIO buffer."""
         from hdrnodes.imagebuf import image_of_spec
 
-        return image_of_spec(buffer.spec(), buffer.get_pixels("float"))
+        pixels = buffer.get_pixels("float")
+        if pixels is None:
+            raise ReadError(buffer.name or "ImageBuf", f"has no pixels ({buffer.geterror()})", "read it anew")
+        return image_of_spec(buffer.spec(), pixels)
 
     def to_imagebuf(self) -> ImageBuf:
         """An OpenImageIO buffer with a copy of the pixels (float) and of all that is said about them."""
@@ -133,7 +136,7 @@ class Image:
         """Whether the colour space is linear: what OCIO says, with $OCIO or else its built-in config."""
         if self.colorspace in (SRGB, LINEAR):
             return self.colorspace == LINEAR
-        config = _color_config()
+        config = color_config()
         return bool(config.isColorSpaceLinear(config.resolve(self.colorspace)))
 
     @property
@@ -154,9 +157,7 @@ class Image:
         """The image with these colours, H x W x 3. Grey becomes RGB; alpha, extra channels, metadata stay."""
         rgb = np.asarray(rgb, np.float32)
         if rgb.shape != (self.height, self.width, 3):
-            raise ValueError(
-                f"Image.with_rgb: {rgb.shape} is not {(self.height, self.width, 3)}; keep the size"
-            )
+            raise ValueError(f"Image.with_rgb: {rgb.shape} is not {(self.height, self.width, 3)}; keep the size")
         first, *more = self._colour
         if more:
             pixels, channels = rgb, self.channels
@@ -173,6 +174,18 @@ class Image:
     def with_metadata(self, more: Mapping[str, object]) -> Image:
         """The image with these attributes added, or replaced."""
         return replace(self, metadata={**self.metadata, **more})
+
+    def is_colour_or_alpha(self, index: int) -> bool:
+        """Whether that channel is part of the picture, not depth, an id, or another layer."""
+        return index in self._colour or index == self._alpha
+
+    def without_extra_channels(self, alpha: bool = True) -> Image:
+        """The colour channels alone, and alpha if wanted, under their plain names: R G B A, or Y A."""
+        names = dict(zip(self._colour, "RGB" if len(self._colour) == 3 else "Y", strict=True))
+        if alpha and self._alpha is not None:
+            names[self._alpha] = "A"
+        indices = list(names)
+        return replace(self, pixels=self.pixels[..., _as_slice(indices)], channels=tuple(names.values()))
 
     @cached_property
     def _colour(self) -> tuple[int, ...]:
@@ -286,7 +299,7 @@ def _as_slice(indices: Sequence[int]) -> Any:
 
 
 @cache
-def _color_config() -> ColorConfig:
+def color_config() -> ColorConfig:
     from OpenImageIO import ColorConfig  # 0.1 s, and only for colour spaces that are not ours
 
     return ColorConfig()

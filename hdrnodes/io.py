@@ -1,0 +1,129 @@
+"""Read and write pictures, through OpenImageIO. Reading never alters a pixel; writing leaves a whole file or none.
+
+plate = read("plate.jpg")           # float32, upright, with its metadata, alpha, other channels, windows
+write(plate, "plate.exr")           # half, zip
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import OpenImageIO as oiio
+
+from hdrnodes.errors import ReadError
+from hdrnodes.image import Image, Pixels
+from hdrnodes.imagebuf import STRAIGHT_ALPHA, image_of_spec
+from hdrnodes.unreadable import check_file, why_not_an_image
+from hdrnodes.writing import write
+
+__all__ = ["MAX_PIXELS", "read", "write"]
+
+MAX_PIXELS = 300_000_000  # 24k x 12k is let through; 20k x 20k needs the knob. As floats, 3.6 GB of RGB
+
+AGAIN = "copy it again from the source"
+
+
+def read(path: str | os.PathLike[str], *, subimage: int = 0, max_pixels: int = MAX_PIXELS) -> Image:
+    """Read a picture: JPEG, PNG, TIFF, EXR, HDR, DPX, WebP, GIF, and what else this OpenImageIO knows.
+
+    It is turned upright by its EXIF orientation. Integers become 0..1; depth and ids of an EXR that are integers
+    keep their values. Straight alpha stays straight (`oiio:UnassociatedAlpha` is in the metadata then): what lies
+    under transparent pixels is the photograph, and multiplied it would be lost. CMYK comes as RGB, a palette as
+    its colours.
+
+    The colour space is what the file says (`oiio:ColorSpace`, `colorInteropID`, chromaticities, an ICC profile of
+    Display P3 or Adobe RGB), else sRGB for integers and scene-linear BT.709 for floats.
+
+    Args:
+        path: a file.
+        subimage: which picture of a file that holds several: a part of an EXR, a frame of a GIF.
+        max_pixels: the most that are decoded, against files that say they are huge; checked on the header.
+            Every four channels count once.
+
+    Raises:
+        ReadError: the file is missing, a folder, empty, not an image, not allowed to be read, cut off, damaged, too
+            large, or of a kind that this OpenImageIO cannot read; one line says which, and what helps.
+    """
+    path = Path(path)
+    check_file(path, max_pixels)
+    source = _open(path)
+    try:
+        if subimage < 0 or not source.seek_subimage(subimage, 0):
+            source.geterror()
+            raise ReadError(path, f"has no subimage {subimage}", "count from 0, to one that it has")
+        spec = source.spec()
+        _check_header(path, spec, max_pixels)
+        pixels = source.read_image(subimage, 0, 0, spec.nchannels, "float")
+        problem = source.geterror()
+        # Of a JPEG that is cut off there are pixels all the same, grey ones, and only the message tells.
+        if pixels is None or problem:
+            raise _damaged(path, subimage, spec, problem)
+        return image_of_spec(spec, _with_whole_numbers(source, subimage, spec, pixels))
+    except MemoryError as error:
+        raise ReadError(path, "does not fit into memory", "free some, or read a smaller picture") from error
+    finally:
+        source.close()
+
+
+def _open(path: Path) -> oiio.ImageInput:
+    config = oiio.ImageSpec()
+    config.attribute(STRAIGHT_ALPHA, 1)
+    source = oiio.ImageInput.open(str(path), config)
+    if source is None:
+        raise why_not_an_image(path, oiio.geterror())
+    return source
+
+
+def _check_header(path: Path, spec: oiio.ImageSpec, max_pixels: int) -> None:
+    if spec.deep:
+        raise ReadError(path, "is a deep picture", "flatten it first")
+    if spec.get_string_attribute("tiff:ColorSpace") == "CIELAB":
+        raise ReadError(path, "has CIELAB colours, which OpenImageIO does not convert", "save it as RGB")
+    pixels = spec.width * spec.height * max(1.0, spec.nchannels / 4)
+    if pixels > max_pixels:
+        raise ReadError(
+            path,
+            f"has {spec.width} x {spec.height} pixels of {spec.nchannels} channels, over the limit of {max_pixels}",
+            f"if it is to be trusted, raise max_pixels to {pixels:.0f}",
+        )
+
+
+def _with_whole_numbers(source: oiio.ImageInput, subimage: int, spec: oiio.ImageSpec, pixels: Pixels) -> Pixels:
+    """OpenImageIO scales unsigned integers to 0..1; of an EXR they are ids and counts, not intensities."""
+    if source.format_name() != "openexr":
+        return pixels
+    for index, name in enumerate(spec.channelnames):
+        colour = name.rpartition(".")[2] in ("R", "G", "B", "A", "Y")
+        if not colour and spec.channelformat(index).basetype == oiio.UINT32:
+            numbers = source.read_image(subimage, 0, index, index + 1, "uint")
+            if numbers is not None:  # they were read once already, as floats
+                pixels[..., index] = numbers[..., 0]
+    return pixels
+
+
+def _damaged(path: Path, subimage: int, spec: oiio.ImageSpec, problem: str) -> ReadError:
+    whole = _whole_rows(path, subimage, spec)
+    if not whole:
+        first, *_ = [*problem.splitlines(), "no pixels could be read"]
+        return ReadError(path, f"is cut off or damaged ({first})", AGAIN)
+    return ReadError(path, f"is cut off or damaged after {100 * whole // spec.height} % of its rows", AGAIN)
+
+
+def _whole_rows(path: Path, subimage: int, spec: oiio.ImageSpec) -> int:
+    """How many rows can be read before something is amiss. Slow; for a message about a file that is broken."""
+    source = _open(path)
+    try:
+        step = spec.tile_height or max(1, spec.get_int_attribute("oiio:RowsPerChunk"))
+        across, down = (spec.x, spec.x + spec.width), spec.y + spec.height
+        for top in range(spec.y, down, step):
+            rows = (top, min(top + step, down))
+            if spec.tile_width:
+                pixels = source.read_tiles(subimage, 0, *across, *rows, 0, 1, 0, spec.nchannels, "uint8")
+            else:
+                pixels = source.read_scanlines(subimage, 0, *rows, 0, 0, spec.nchannels, "uint8")
+            if source.geterror() or pixels is None:
+                return top - spec.y
+        return int(spec.height)
+    finally:
+        source.close()

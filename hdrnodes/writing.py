@@ -1,0 +1,222 @@
+"""Write a picture to a file: whole, or not at all. `hdrnodes.io` hands this on."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import OpenImageIO as oiio
+
+from hdrnodes.errors import WriteError
+from hdrnodes.file_formats import FileFormat, file_format
+from hdrnodes.image import LINEAR, SRGB, Image, Pixels
+from hdrnodes.imagebuf import STRAIGHT_ALPHA, set_attributes, spec_of_image
+from hdrnodes.primaries import chromaticities_of
+
+HALF_MAX = 65504.0
+
+log = logging.getLogger("hdrnodes")
+
+
+def write(
+    image: Image,
+    path: str | os.PathLike[str],
+    *,
+    pixel_type: str = "half",
+    compression: str = "zip",
+    overwrite: bool = False,
+    record: Mapping[str, object] | None = None,
+) -> None:
+    """Write a picture, in the format of its name: EXR, TIFF, HDR; PNG, JPEG, WebP, DPX for display-referred ones.
+
+    It is written under a hidden name in the same folder, and renamed when it is whole: a reader, or a render that
+    is killed, never finds half a file.
+
+    EXR: colours and alpha have the pixel type; depth, ids and other channels are float always, for half ends at
+    65504. The header has `colorInteropID`, `chromaticities`, the metadata, and the record. Straight alpha becomes
+    associated, as EXR wants it; the other formats keep it.
+
+    Args:
+        path: `.exr`, `.tif`, `.tiff`, `.hdr`, `.png`, `.jpg`, `.jpeg`, `.webp` or `.dpx`.
+        pixel_type: `half`, `float`, `uint8`, `uint10`, `uint12`, `uint16`, as the format can; `half`, where it
+            cannot, means the format's own: float for scene-linear TIFF, 8 or 16 bits like its source for PNG.
+        compression: for EXR `zip`, `piz`, `dwaa:45`, `none`...; for JPEG `jpeg:95`; `zip`, where a format has no
+            such, means the format's own.
+        overwrite: whether a file that is there may be replaced.
+        record: what made it, written as `hdrnodes:...` attributes: text and numbers as they are, arrays as float
+            arrays, anything else as JSON. The image's curves are `hdrnodes:curve` when the record has none.
+
+    Raises:
+        WriteError: the file exists; its folder is missing or not writable; the disk is full; the format is not
+            written or cannot hold what was asked for. Nothing is left behind.
+    """
+    path = Path(path)
+    file = file_format(path)
+    pixel_type = file.pixel_type_for(image, pixel_type, path)
+    compression = file.compression_for(compression, path)
+    _check_target(path, overwrite)
+    spec, pixels = _spec_and_pixels(image, file, pixel_type, path)
+    spec.attribute("compression", compression)
+    set_attributes(spec, _record_attributes(image, record or {}))
+
+    temporary = path.with_name(f".hdrnodes-{secrets.token_hex(6)}{path.suffix}")
+    try:
+        _encode(spec, pixels, temporary, path)
+        _settle(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        if isinstance(error, WriteError):
+            raise
+        raise _cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _check_target(path: Path, overwrite: bool) -> None:
+    try:
+        if path.is_dir():
+            raise WriteError(path, "is a folder", "give the name of a file")
+        if path.exists() and not overwrite:
+            raise WriteError(path, "exists already", "choose another name, or overwrite")
+        if not path.parent.exists():
+            raise WriteError(path, f"its folder {path.parent} does not exist", "make it first")
+        if not path.parent.is_dir():
+            raise WriteError(path, f"{path.parent} is not a folder", "check the path")
+        if not os.access(path.parent, os.W_OK):
+            raise WriteError(
+                path, f"its folder {path.parent} is not writable", "choose another, or change its permissions"
+            )
+    except OSError as error:
+        if isinstance(error, WriteError):
+            raise
+        raise _cannot_write(path, error) from error
+
+
+def _spec_and_pixels(image: Image, file: FileFormat, pixel_type: str, path: Path) -> tuple[oiio.ImageSpec, Pixels]:
+    exr = file.name == "OpenEXR"
+    image = _only_what_fits(image, file, path)
+    straight = image.alpha if image.metadata.get(STRAIGHT_ALPHA) else None
+    if exr and straight is not None:
+        image = image.with_rgb(image.rgb * straight)
+    spec = spec_of_image(image, {"uint10": "uint16", "uint12": "uint16"}.get(pixel_type, pixel_type))
+    if pixel_type in ("uint10", "uint12"):
+        spec.attribute("oiio:BitsPerSample", int(pixel_type[4:]))
+    if exr or straight is None:
+        spec.erase_attribute(STRAIGHT_ALPHA)
+    if file.name == "TIFF" and image.colorspace != SRGB:
+        # Uncalibrated. Without any Exif, OpenImageIO 3.2 says "failed TIFFWriteCustomDirectory()" of a good file.
+        spec.attribute("Exif:ColorSpace", 65535)
+    if image.is_linear:  # a profile speaks of what was encoded
+        spec.erase_attribute("ICCProfile.*")
+    pixels = np.ascontiguousarray(image.pixels)
+    if exr:
+        chromaticities = image.metadata.get("chromaticities") if image.colorspace == LINEAR else None
+        set_attributes(spec, {"chromaticities": chromaticities or chromaticities_of(image.colorspace) or ()})
+        if pixel_type == "half":
+            halves = [image.is_colour_or_alpha(index) for index in range(len(image.channels))]
+            spec.channelformats = tuple(oiio.TypeDesc("half" if half else "float") for half in halves)
+            pixels = _within_half(pixels, halves, path)
+    elif file.name == "Radiance HDR" and not image.is_linear:
+        log.warning(
+            "%s: HDR files are taken for scene-linear, and this is %s; convert it first", path, image.colorspace
+        )
+    elif pixel_type != "float" and image.is_linear and pixels.max() > 1:
+        log.warning("%s: scene-linear values above 1 are clipped; tone map first, or write .exr", path)
+    return spec, pixels
+
+
+def _only_what_fits(image: Image, file: FileFormat, path: Path) -> Image:
+    """Leave out channels that the format has no place for, and say so."""
+    if file.channels == "all":
+        return image
+    keep = image.without_extra_channels(alpha=file.channels == "RGBA")
+    left_out = [name for name in image.channels if name not in keep.channels]
+    if left_out:
+        log.warning("%s: %s has no place for %s; left out", path, file.name, ", ".join(left_out))
+    return keep
+
+
+def _within_half(pixels: Pixels, halves: list[bool], path: Path) -> Pixels:
+    too_bright = np.abs(pixels) > HALF_MAX
+    too_bright &= halves
+    count = int(too_bright.sum())
+    if not count:
+        return pixels
+    log.warning("%s: %d values beyond half's largest, 65504, are written as that", path, count)
+    return np.where(too_bright, np.copysign(np.float32(HALF_MAX), pixels), pixels)
+
+
+def _record_attributes(image: Image, record: Mapping[str, object]) -> dict[str, object]:
+    attributes = {name if name.startswith("hdrnodes:") else f"hdrnodes:{name}": record[name] for name in record}
+    if image.curves is not None:
+        attributes.setdefault("hdrnodes:curve", image.curves)
+    return {
+        name: value.astype(np.float32)
+        if isinstance(value, np.ndarray)
+        else value
+        if isinstance(value, (str, int, float)) and not isinstance(value, bool)
+        else json.dumps(value, default=str, sort_keys=True)
+        for name, value in attributes.items()
+    }
+
+
+def _encode(spec: oiio.ImageSpec, pixels: Pixels, temporary: Path, path: Path) -> None:
+    """Have OpenImageIO write the file.
+
+    libjpeg ends the whole process when the disk is full, libwebp too: where the system can (Linux), these write
+    to memory, and we to the disk.
+    """
+    if temporary.suffix.lower() in (".jpg", ".jpeg", ".webp") and hasattr(os, "memfd_create"):
+        memory = os.memfd_create("hdrnodes")
+        try:
+            _write_image(spec, pixels, f"/proc/self/fd/{memory}", path)
+            os.lseek(memory, 0, os.SEEK_SET)
+            with os.fdopen(os.dup(memory), "rb") as encoded:
+                temporary.write_bytes(encoded.read())
+        finally:
+            os.close(memory)
+    else:
+        _write_image(spec, pixels, str(temporary), path)
+
+
+def _write_image(spec: oiio.ImageSpec, pixels: Pixels, target: str, path: Path) -> None:
+    output = oiio.ImageOutput.create(path.suffix.lstrip("."))
+    if output is None:
+        raise WriteError(path, f"this OpenImageIO writes no {path.suffix}", "choose .exr")
+    done = output.open(target, spec) and output.write_image(pixels)
+    problem = output.geterror()
+    done = output.close() and done
+    problem = problem or output.geterror()
+    # The PNG writer reports success on a full disk, and leaves the truth in its message.
+    if not done or problem:
+        raise _cannot_write(path, _reason(path, problem, pixels.nbytes))
+
+
+def _reason(path: Path, problem: str, size: int) -> OSError | str:
+    """OpenImageIO's words do not say what the system said; ask the system."""
+    statistics = os.statvfs(path.parent) if hasattr(os, "statvfs") else None
+    if statistics and statistics.f_bavail * statistics.f_frsize < min(size, 2**20):
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return problem.splitlines()[0] if problem else "no reason given"
+
+
+def _cannot_write(path: Path, error: OSError | str) -> WriteError:
+    if isinstance(error, str):
+        return WriteError(
+            path, f"could not be written ({error})", "check the disk's space and the folder's permissions"
+        )
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return WriteError(path, "could not be written, for the disk is full", "free some space, or choose another disk")
+    return WriteError(path, f"could not be written ({error.strerror})", "choose another folder or name")
+
+
+def _settle(temporary: Path) -> None:
+    """Have the system put it on the disk before it gets its name: after a power cut it is whole, or not there."""
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
