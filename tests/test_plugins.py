@@ -231,3 +231,48 @@ def test_a_watchers_own_error_of_ours_stops_the_graph(plugins):
     plugins.register(Watcher([], trouble=GraphError("shot", "is on hold", "ask production")), "gate")
     with pytest.raises(GraphError, match="shot: is on hold; ask production"):
         plugins.before_node(node_class("Blur")(), {}, Context())
+
+
+HALVER = '''
+import numpy as np
+
+from hdrnodes.hookspecs import hookimpl
+from hdrnodes.runtime import Executor
+
+
+class Halver(Executor):
+    """Halves whatever it is fed; loads no file."""
+
+    name = "halver"
+
+    @classmethod
+    def why_not(cls):
+        return None
+
+    def __init__(self, network, cache):
+        self.first = network.inputs[0]
+
+    def run(self, **inputs):
+        return inputs[self.first] / np.float32(2)
+
+
+@hookimpl
+def register_executors():
+    return [Halver]
+'''
+
+
+def test_an_executor_and_a_model_of_plugins_run_a_stage(plugins, tiny_model, tmp_path):
+    class Models:
+        @hookimpl
+        def register_models(self):
+            return {"ours": tiny_model}
+
+    (tmp_path / "halver.py").write_text(HALVER)
+    plugins.load_folders([tmp_path])
+    plugins.register(Models(), "models")
+    context = Context(plugins=plugins, executor="halver")
+    codes = np.full((5, 6, 3), 0.5, np.float32)
+    np.testing.assert_array_equal(context.run("dequantize", "ours", codes), codes / 2)
+    assert context.runtime is not None
+    assert context.runtime.executor is plugins.executors["halver"]
