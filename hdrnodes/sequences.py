@@ -16,7 +16,6 @@ from fileseq.constants import PAD_STYLE_HASH1
 from fileseq.exceptions import FileSeqException, MaxSizeException
 from fileseq.filesequence import FileSequence
 from fileseq.frameset import FrameSet
-from fileseq.utils import framesToFrameRange
 
 from hdrnodes.errors import ReadError, WriteError
 
@@ -112,7 +111,7 @@ def as_ranges(frames: Sequence[int]) -> str:
     >>> as_ranges([1001, 1002, 1003, 1005])
     '1001-1003,1005'
     """
-    return str(framesToFrameRange(frames, sort=False))
+    return str(FrameSet.framesToFrameRange(frames, sort=False))
 
 
 def _parse(path: str) -> FileSequence:
