@@ -34,8 +34,8 @@ class Read(Node):
 
 def frame_path(path: str, frame: int | None) -> str:
     """The file of one frame; a path without a pattern, or without a frame, is itself."""
-    if frame is None or not any(mark in path for mark in "#%@$"):
+    if frame is None:
         return path
-    from hdrnodes.sequences import frame_path as file_of_frame
+    from hdrnodes import sequences
 
-    return str(file_of_frame(path, frame))
+    return str(sequences.frame_path(path, frame)) if sequences.is_pattern(path) else path
