@@ -127,7 +127,7 @@ class Plugins:
             self.register(plugin, name, source)
         except Collision:
             raise
-        except PluginError as error:
+        except HdrnodesError as error:
             self.skipped[name] = error
 
     def register(self, plugin: object, name: str, source: str = "registered by a program") -> None:
@@ -146,7 +146,7 @@ class Plugins:
                 self._manager.unregister(name=name)
             raise PluginError(f"plugin {name}", _one_line(error), "see plugins/README.md") from error
         try:
-            claims = self._claims_of(plugin, name)
+            claims = self._claims_of(plugin, name, source)
         except BaseException:
             self._manager.unregister(name=name)
             raise
@@ -154,7 +154,7 @@ class Plugins:
         for kind, claimed in claims.items():
             self._claims[kind].update({thing: (name, value) for thing, value in claimed.items()})
 
-    def _claims_of(self, plugin: object, name: str) -> dict[str, dict[str, Any]]:
+    def _claims_of(self, plugin: object, name: str, source: str) -> dict[str, dict[str, Any]]:
         """What a plugin registers, by kind and name; checked, nothing of it kept."""
         callers = self._manager.get_hookcallers(plugin) or []
         if not callers:
@@ -172,10 +172,10 @@ class Plugins:
                     raise PluginError(f"plugin {name}", f"{caller.name} is a wrapper", "make it a plain hook")
                 if kind := REGISTERING_HOOKS.get(caller.name):
                     given = _call(implementation.function, name, caller.name)
-                    claims[kind] = self._checked(kind, given, name)
+                    claims[kind] = self._checked(kind, given, name, source)
         return claims
 
-    def _checked(self, kind: str, given: Any, plugin: str) -> dict[str, Any]:
+    def _checked(self, kind: str, given: Any, plugin: str, source: str) -> dict[str, Any]:
         """The things of one kind that a plugin gave, by name.
 
         Raises:
@@ -183,10 +183,11 @@ class Plugins:
         """
         claimed: dict[str, Any] = {}
         for name, thing in _named(kind, given, plugin):
-            other = plugin if name in claimed else self._claims[kind].get(name, ("", None))[0]
-            if other:
-                where = self.sources.get(other, "")
-                both = f"is claimed by plugin {other}{f' ({where})' if where else ''} and by plugin {plugin}"
+            if name in claimed:
+                raise PluginError(f"{kind} {name}", f"is given twice by plugin {plugin}", "rename one of them")
+            if name in self._claims[kind]:
+                other = self.owner(kind, name)
+                both = f"is claimed by plugin {other} ({self.sources[other]}) and by plugin {plugin} ({source})"
                 raise Collision(f"{kind} {name}", both, "rename one of them, or remove a plugin")
             claimed[name] = thing
         return claimed

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hdrnodes.errors import GraphError, PluginError
+from hdrnodes.errors import GraphError, ModelError, PluginError
 from hdrnodes.hookspecs import hookimpl
 from hdrnodes.image import Image
 from hdrnodes.nodes.base import Context, Node
@@ -121,6 +121,14 @@ def test_files_and_packages_of_a_folder_are_found_and_broken_ones_skipped(plugin
     assert "is no folder" in str(plugins.skipped[str(tmp_path / "missing")])
 
 
+def test_a_plugin_whose_model_folder_is_no_good_is_skipped(plugins, tmp_path):
+    source = "from hdrnodes import hookimpl\nfrom hdrnodes.models import Model\n"
+    source += "@hookimpl\ndef register_models():\n    return {'m': Model.load('/none').folder}\n"
+    (tmp_path / "models.py").write_text(source)
+    plugins.load_folders([tmp_path])
+    assert isinstance(plugins.skipped["models"], ModelError)
+
+
 def test_the_folders_of_the_environment_variable_are_searched(tmp_path):
     (tmp_path / "grain.py").write_text(GRAIN)
     script = "from hdrnodes.plugins import installed_plugins; print(installed_plugins().sources['grain'])"
@@ -141,8 +149,8 @@ def test_two_plugins_that_claim_one_node_are_both_named_and_the_registry_stays(p
     with pytest.raises(PluginError) as raised:
         plugins.register(Registers(extra, theirs), "vendor_blur")
     assert str(raised.value) == (
-        "node Blur: is claimed by plugin house_blur (registered by a program) and by plugin vendor_blur; "
-        "rename one of them, or remove a plugin"
+        "node Blur: is claimed by plugin house_blur (registered by a program) and by plugin vendor_blur "
+        "(registered by a program); rename one of them, or remove a plugin"
     )
     assert plugins.nodes == {"Blur": ours}
     assert list(plugins.sources) == ["house_blur"]
@@ -197,7 +205,7 @@ class Fails:
         (Fails(), r"register_models raised KeyError\('path'\)"),
         (object(), "has no hook; mark its functions with hdrnodes.hookimpl"),
         (Registers(int), "register_nodes gave .*int.*; return a sequence of Node classes"),
-        (Registers(node_class("A"), node_class("A")), "node A: is claimed by plugin bad and by plugin bad"),
+        (Registers(node_class("A"), node_class("A")), "node A: is given twice by plugin bad"),
     ],
 )
 def test_a_plugin_that_breaks_the_contract_is_refused_whole(plugins, plugin, problem):
