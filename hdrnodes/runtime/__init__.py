@@ -1,0 +1,12 @@
+"""Runtime: networks of model folders, run on pixels of any size by whichever executor this machine has.
+
+runtime.py    which model, which executor; the whole frame reduced; tiles
+tiles.py      cutting a frame and joining it again without a seam
+reduce.py     the whole frame, made small
+executor.py   what an executor is; openvino.py and torch.py are two
+"""
+
+from hdrnodes.runtime.executor import Executor
+from hdrnodes.runtime.runtime import Runtime
+
+__all__ = ["Executor", "Runtime"]

@@ -1,0 +1,76 @@
+"""What the networks of `default` share."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Convs(nn.Module):
+    """Two 3 x 3 convolutions, the second a residual."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(before, after, 3, padding=1)
+        self.second = nn.Conv2d(after, after, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.silu(self.first(x))
+        return x + F.silu(self.second(x))
+
+
+class UNet(nn.Module):
+    """Convolutions at 1/1, 1/2, 1/4 ... of the size, and back up with skips; sizes must be multiples of `multiple`.
+
+    Args:
+        before: channels in.
+        widths: channels at each scale; as many come out as `widths[0]`.
+        pooled: mix the mean over the frame into the coarsest scale: it then sees the whole of it.
+    """
+
+    def __init__(self, before: int, widths: tuple[int, ...], pooled: bool = False) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(Convs(a, b) for a, b in zip((before, *widths), widths, strict=False))
+        coarse_to_fine = list(zip(reversed(widths[1:]), reversed(widths[:-1]), strict=True))
+        self.up = nn.ModuleList(Convs(a + b, b) for a, b in coarse_to_fine)
+        self.pool = nn.Linear(widths[-1], widths[-1]) if pooled else None
+        self.multiple = 2 ** (len(widths) - 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        skips = []
+        for level, convs in enumerate(self.down):
+            x = convs(x if level == 0 else F.avg_pool2d(x, 2))
+            skips.append(x)
+        if self.pool is not None:
+            x = x + self.pool(x.mean(dim=(2, 3)))[:, :, None, None]
+        for convs, skip in zip(self.up, reversed(skips[:-1]), strict=True):
+            x = convs(torch.cat([F.interpolate(x, scale_factor=2.0, mode="bilinear"), skip], dim=1))
+        return x
+
+
+def pad_to(x: Tensor, multiple: int) -> Tensor:
+    """Repeat the last rows and columns until both sizes are multiples; works for a single pixel too."""
+    height, width = x.shape[-2:]
+    return F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+
+
+def look_up(context: Tensor, window: Tensor, height: int, width: int) -> Tensor:
+    """Sample a map of the whole frame where a tile stands, bilinearly.
+
+    Args:
+        context: N x C x h x w, the whole frame.
+        window: N x 4: top, left, bottom, right of the tile, in parts of the frame.
+        height, width: of the tile, in samples.
+
+    Returns:
+        N x C x height x width.
+    """
+
+    def centres(samples: int, first: Tensor, last: Tensor) -> Tensor:
+        along = (torch.arange(samples, device=context.device, dtype=torch.float32) + 0.5) / samples
+        return (first + along * (last - first)) * 2 - 1
+
+    y = centres(height, window[:, 0:1], window[:, 2:3])  # N x height, -1..1
+    x = centres(width, window[:, 1:2], window[:, 3:4])
+    n = window.shape[0]
+    grid = torch.stack([x[:, None, :].expand(n, height, width), y[:, :, None].expand(n, height, width)], dim=-1)
+    return F.grid_sample(context.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)

@@ -1,0 +1,47 @@
+"""8-bit codes -> continuous display values: what rounding and JPEG took, as a bounded residual.
+
+    continuous = codes + reach * tanh(unet(codes))
+
+The network works on 2 x 2 pixels at a time (pixel-unshuffle): a quarter of the cost, and banding is wide, not fine.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hdrnodes.networks.base import StageNetwork
+from hdrnodes.networks.default.blocks import UNet, pad_to
+
+REACH = 8 / 255  # JPEG at quality 75 moves a pixel this far now and then; nothing should move it farther
+
+
+class Dequantize(StageNetwork):
+    """Args: widths: channels at 1/2, 1/4, 1/8 ... of the size."""
+
+    output = "continuous"
+
+    def __init__(self, widths: tuple[int, ...] = (24, 48, 96, 96)) -> None:
+        super().__init__()
+        self.widths = tuple(widths)
+        self.unet = UNet(12, self.widths)
+        self.head = nn.Conv2d(self.widths[0], 12, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+        assert self.head.bias is not None
+        nn.init.zeros_(self.head.bias)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"widths": list(self.widths)}
+
+    def example_inputs(self) -> dict[str, Tensor]:
+        return {"codes": torch.rand(1, 3, 96, 128)}
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """N x 3 x H x W float32, code values / 255, 0..1 -> the same shape, 0..1, continuous."""
+        height, width = codes.shape[-2:]
+        x = F.pixel_unshuffle(pad_to(codes, 2 * self.unet.multiple), 2)
+        residual = F.pixel_shuffle(self.head(self.unet(x)), 2)[..., :height, :width]
+        # Added in float32: in half precision the banding would come back.
+        return (codes + REACH * torch.tanh(residual.float())).clamp(0, 1)

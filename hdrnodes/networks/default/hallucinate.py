@@ -1,0 +1,98 @@
+"""Radiance for what clipped, in two parts: the whole frame reduced says how bright, the pixels say where.
+
+    context  = overview(linear, reduced)                                    once a frame, constant cost
+    stops    = context's first three channels + local(linear, context)      tile by tile, small reach
+    radiance = gate(linear) * (2^stops - 1)                                 0 <= stops <= ceiling
+
+Only the first part needs to see far, and it sees the whole frame at any size; so tiles meet without a seam. The gate
+keeps channels that did not clip as they are: a red lamp keeps its green. Networks see log2 light and predict it.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hdrnodes.networks.base import StageNetwork
+from hdrnodes.networks.default.blocks import Convs, UNet, look_up, pad_to
+
+CEILING = 12.0  # stops over the clip level: the sun over a plate exposed for its shadows
+CONTEXT = 16  # channels
+
+
+def light_features(linear: Tensor) -> Tensor:
+    """What the networks look at: log2 of the light, and how close to clipping each channel is. N x 6 x H x W."""
+    stops = torch.log2(linear.clamp(0, 1) + 2.0**-8) / 4 + 1
+    return torch.cat([stops, ((linear - 0.8) * 5).clamp(0, 1)], dim=1)
+
+
+class HallucinateOverview(StageNetwork):
+    """Args: widths: channels at 1/1, 1/2, 1/4 ... of the reduced frame's size."""
+
+    output = "context"
+
+    def __init__(self, widths: tuple[int, ...] = (24, 48, 96, 128, 160)) -> None:
+        super().__init__()
+        self.widths = tuple(widths)
+        self.unet = UNet(6, self.widths, pooled=True)
+        self.head = nn.Conv2d(self.widths[0], CONTEXT, 3, padding=1)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"widths": list(self.widths)}
+
+    def example_inputs(self) -> dict[str, Tensor]:
+        return {"linear": torch.rand(1, 3, 96, 160)}
+
+    def forward(self, linear: Tensor) -> Tensor:
+        """N x 3 x h x w, scene-linear, the whole frame reduced -> N x 16 x h x w."""
+        height, width = linear.shape[-2:]
+        x = self.unet(light_features(pad_to(linear, self.unet.multiple)))
+        context: Tensor = self.head(x)
+        return context[..., :height, :width].float()
+
+
+class Hallucinate(StageNetwork):
+    """Args: widths: channels at 1/2 and 1/4 of the size."""
+
+    output = "radiance"
+
+    def __init__(self, widths: tuple[int, int] = (24, 48)) -> None:
+        super().__init__()
+        fine, coarse = widths
+        self.widths = (fine, coarse)
+        self.fine = Convs(24, fine)
+        self.coarse = nn.Sequential(Convs(fine + CONTEXT, coarse), Convs(coarse, coarse))
+        self.up = Convs(coarse + fine, fine)
+        self.head = nn.Conv2d(fine, 12, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"widths": list(self.widths)}
+
+    def example_inputs(self) -> dict[str, Tensor]:
+        return {
+            "linear": torch.rand(1, 3, 96, 128),
+            "context": torch.rand(1, CONTEXT, 48, 80),
+            "window": torch.tensor([[0.0, 0.0, 1.0, 1.0]]),
+        }
+
+    def forward(self, linear: Tensor, context: Tensor, window: Tensor) -> Tensor:
+        """N x 3 x H x W scene-linear, the frame's context, where the tile stands in it -> radiance, N x 3 x H x W, >= 0."""
+        height, width = linear.shape[-2:]
+        padded = pad_to(linear, 4)
+        rows, columns = padded.shape[-2:]
+        # Padding widens the tile, so its window widens too.
+        scale = window.new_tensor([1.0, 1.0]) * torch.tensor([rows / height, columns / width], device=window.device)
+        window = torch.cat([window[:, :2], window[:, :2] + (window[:, 2:] - window[:, :2]) * scale], dim=1)
+        fine = self.fine(F.pixel_unshuffle(light_features(padded), 2))
+        around = look_up(context, window, rows // 4, columns // 4).to(fine.dtype)
+        x = self.coarse(torch.cat([F.avg_pool2d(fine, 2), around], dim=1))
+        x = self.up(torch.cat([F.interpolate(x, scale_factor=2.0, mode="bilinear"), fine], dim=1))
+        detail = F.pixel_shuffle(self.head(x), 2)[..., :height, :width].float()
+        base = look_up(context[:, :3], window, rows, columns)[..., :height, :width]
+        stops = CEILING * torch.tanh(F.softplus(base + detail, beta=2.0) / CEILING)
+        gate = ((linear - 0.5) * 2.5).clamp(0, 1)
+        return gate * (torch.exp2(stops) - 1)

@@ -1,0 +1,60 @@
+"""Executor: runs one network of a model folder. Plugins may bring their own, through `register_executors`."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hdrnodes.models import Network
+
+Array = npt.NDArray[np.float32]
+
+
+class Executor(ABC):
+    """One network, ready to run.
+
+    Class attributes:
+        name: what `--executor` calls it.
+    """
+
+    name: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def why_not(cls) -> str | None:
+        """None where it can run here, else the reason, in the words that `doctor` prints. Cheap: asked at each start."""
+
+    @abstractmethod
+    def __init__(self, network: Network, cache: Path | None) -> None:
+        """Load a network.
+
+        Args:
+            network: its files (`verified_onnx()`, `verified_safetensors()`), its inputs and output by name.
+            cache: a folder for what is worth keeping between starts; None to keep nothing.
+
+        Raises:
+            ModelError: the files are not what their hashes say.
+            ExecutorError: it cannot run this network here.
+        """
+
+    @abstractmethod
+    def run(self, **inputs: Array) -> Array:
+        """The network's output for inputs by name: float32, N x C x H x W (vectors may come besides)."""
+
+
+def cache_folder() -> Path | None:
+    """Where compiled networks are kept: `$HDRNODES_CACHE`, else the user's cache folder; None where it cannot be made."""
+    from platformdirs import user_cache_path
+
+    chosen = os.environ.get("HDRNODES_CACHE")
+    folder = Path(chosen) if chosen else user_cache_path("hdrnodes", appauthor=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None

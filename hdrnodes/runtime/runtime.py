@@ -1,0 +1,164 @@
+"""Runtime: what nodes ask for a network's answer. It loads models at first use and keeps them."""
+
+from __future__ import annotations
+
+import ctypes.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hdrnodes.errors import ExecutorError
+from hdrnodes.models import Model, Network, Stage, load_model
+from hdrnodes.runtime.executor import Array, Executor, cache_folder
+from hdrnodes.runtime.reduce import reduce
+from hdrnodes.runtime.tiles import Span, join, tile_grid
+from hdrnodes.spelling import did_you_mean
+
+if TYPE_CHECKING:
+    from hdrnodes.plugins import Plugins
+
+TILE = 1536  # pixels; what a stage of `default` then needs is under 1 GB
+
+# What each stage is fed, in order. Its networks name those of them that they take.
+STAGE_INPUTS = {
+    "dequantize": ("codes",),
+    "linearize": ("display",),
+    "hallucinate": ("linear",),
+    "refine": ("hallucinated", "linear", "dequantized"),
+}
+
+
+class Runtime:
+    """Runs the stages of models, in tiles where a frame is large.
+
+    Args:
+        executor: "auto", or the name of one.
+        tile: longest side of a tile, pixels; None for a size that fits most machines.
+        plugins: where models and executors come from; None for all that are installed.
+
+    Attributes:
+        executor: the class of the executor that was taken.
+        reason: why it and not a better one; one line.
+
+    Raises:
+        ExecutorError: no such executor, or it cannot run here.
+    """
+
+    def __init__(self, executor: str = "auto", tile: int | None = None, plugins: Plugins | None = None) -> None:
+        if plugins is None:
+            from hdrnodes.plugins import installed_plugins
+
+            plugins = installed_plugins()
+        self._models: Mapping[str, Path] = plugins.models
+        self.executor, self.reason = choose_executor(executor, plugins.executors)
+        self.tile = tile or TILE
+        self._loaded: dict[str, Model] = {}
+        self._networks: dict[tuple[str, str], Executor] = {}
+        self._lock = Lock()
+
+    def run(self, stage: str, model: str, *pixels: Array, where: Array | None = None) -> Array:
+        """The answer of a stage of a model.
+
+        Args:
+            stage: a key of `STAGE_INPUTS`.
+            model: a name that `hdrnodes doctor` lists.
+            pixels: H x W x 3 float32 each, all of one size; display-referred 0..1 or scene-linear, as the stage has it.
+            where: H x W x 1; tiles in which it is 0 everywhere are not computed, and answer 0.
+
+        Returns:
+            H x W x 3 float32; of "linearize", the curve, 1024 samples.
+
+        Raises:
+            ModelError: no such model or stage, or its files are not what their hashes say.
+        """
+        description = self.model(model).stage(stage)
+        frame = dict(zip(STAGE_INPUTS[stage], pixels, strict=True))
+        if stage == "linearize":
+            small = _reduced(frame, description.overview)
+            curve: Array = self._ask(model, description.networks[stage], small)[0]
+            return curve
+        context = {}
+        if overview := description.networks.get(f"{stage}_overview"):
+            context = {"context": self._ask(model, overview, _reduced(frame, description.overview))}
+        return self._tiled(model, description, description.networks[stage], frame, context, where)
+
+    def model(self, name: str) -> Model:
+        """The description of a model, loaded once."""
+        if name not in self._loaded:
+            self._loaded[name] = load_model(name, self._models)
+        return self._loaded[name]
+
+    def _tiled(
+        self,
+        model: str,
+        stage: Stage,
+        network: Network,
+        frame: Mapping[str, Array],
+        context: Mapping[str, Array],
+        where: Array | None,
+    ) -> Array:
+        first = next(iter(frame.values()))
+        height, width = first.shape[:2]
+
+        def compute(y: Span, x: Span) -> Array | None:
+            place = slice(y.first, y.last), slice(x.first, x.last)
+            if where is not None and not where[place].any():
+                return None
+            inputs = {name: _planar(image[place]) for name, image in frame.items()}
+            window = np.array([[y.first / height, x.first / width, y.last / height, x.last / width]], np.float32)
+            answer = self._ask(model, network, {**inputs, **context, "window": window})
+            pixels: Array = answer[0].transpose(1, 2, 0)
+            return pixels
+
+        grid = tile_grid(height, width, self.tile, stage.halo, stage.multiple)
+        return np.ascontiguousarray(join((height, width, 3), grid, compute))
+
+    def _ask(self, model: str, network: Network, given: Mapping[str, Array]) -> Array:
+        with self._lock:  # executors hold buffers; frames that run side by side take turns
+            key = (model, network.name)
+            if key not in self._networks:
+                self._networks[key] = self.executor(network, cache_folder())
+            return self._networks[key].run(**{name: given[name] for name in network.inputs})
+
+
+def choose_executor(name: str, executors: Mapping[str, type[Executor]]) -> tuple[type[Executor], str]:
+    """The executor of that name; for "auto" the best that runs here. And why, in one line.
+
+    Raises:
+        ExecutorError: there is none of that name, or it cannot run here.
+    """
+    if name != "auto":
+        if name not in executors:
+            raise ExecutorError(f"executor {name}", "not known", did_you_mean(name, ["auto", *executors]))
+        if reason := executors[name].why_not():
+            raise ExecutorError(f"executor {name}", f"cannot run here: {reason}", "or let --executor auto choose")
+        return executors[name], f"{name}, as asked for"
+    # Best first. Torch comes before OpenVINO only for its CUDA; importing it just to ask would cost two seconds.
+    order = ["torch", "openvino"] if has_cuda_driver() else ["openvino", "torch"]
+    passed_over: list[str] = []
+    for candidate in order:
+        if candidate not in executors:
+            continue
+        reason = executors[candidate].why_not()
+        if reason is None:
+            return executors[candidate], "; ".join([candidate, *passed_over])
+        passed_over.append(f"not {candidate}: {reason}")
+    raise ExecutorError("executor auto", "; ".join(passed_over) or "none is installed", "pip install openvino")
+
+
+def has_cuda_driver() -> bool:
+    """Whether NVIDIA's driver library is installed."""
+    return ctypes.util.find_library("nvcuda" if sys.platform == "win32" else "cuda") is not None
+
+
+def _reduced(frame: Mapping[str, Array], longer_side: int) -> dict[str, Array]:
+    return {name: _planar(reduce(image, longer_side) if longer_side else image) for name, image in frame.items()}
+
+
+def _planar(pixels: Array) -> Array:
+    """H x W x C -> 1 x C x H x W, contiguous."""
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)[None]
