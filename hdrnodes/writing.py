@@ -6,7 +6,6 @@ import errno
 import json
 import logging
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from hdrnodes.file_formats import FileFormat, file_format
 from hdrnodes.image import LINEAR, SRGB, Image, Pixels
 from hdrnodes.imagebuf import STRAIGHT_ALPHA, set_attributes, spec_of_image
 from hdrnodes.primaries import chromaticities_of
+from hdrnodes.whole_file import cannot_write, whole_file
 
 HALF_MAX = 65504.0
 
@@ -34,9 +34,6 @@ def write(
     record: Mapping[str, object] | None = None,
 ) -> None:
     """Write a picture, in the format of its name: EXR, TIFF, HDR; PNG, JPEG, WebP, DPX for display-referred ones.
-
-    It is written under a hidden name in the same folder, and renamed when it is whole: a reader, or a render that
-    is killed, never finds half a file.
 
     EXR: colours and alpha have the pixel type; depth, ids and other channels are float always, for half ends at
     65504. The header has `colorInteropID`, `chromaticities`, the metadata, and the record. Straight alpha becomes
@@ -60,42 +57,11 @@ def write(
     file = file_format(path)
     pixel_type = file.pixel_type_for(image, pixel_type, path)
     compression = file.compression_for(compression, path)
-    _check_target(path, overwrite)
-    spec, pixels = _spec_and_pixels(image, file, pixel_type, path)
-    spec.attribute("compression", compression)
-    set_attributes(spec, _record_attributes(image, record or {}))
-
-    temporary = path.with_name(f".hdrnodes-{secrets.token_hex(6)}{path.suffix}")
-    try:
+    with whole_file(path, overwrite) as temporary:
+        spec, pixels = _spec_and_pixels(image, file, pixel_type, path)
+        spec.attribute("compression", compression)
+        set_attributes(spec, _record_attributes(image, record or {}))
         _encode(spec, pixels, temporary, path)
-        _settle(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        if isinstance(error, WriteError):
-            raise
-        raise _cannot_write(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _check_target(path: Path, overwrite: bool) -> None:
-    try:
-        if path.is_dir():
-            raise WriteError(path, "is a folder", "give the name of a file")
-        if path.exists() and not overwrite:
-            raise WriteError(path, "exists already", "choose another name, or overwrite")
-        if not path.parent.exists():
-            raise WriteError(path, f"its folder {path.parent} does not exist", "make it first")
-        if not path.parent.is_dir():
-            raise WriteError(path, f"{path.parent} is not a folder", "check the path")
-        if not os.access(path.parent, os.W_OK):
-            raise WriteError(
-                path, f"its folder {path.parent} is not writable", "choose another, or change its permissions"
-            )
-    except OSError as error:
-        if isinstance(error, WriteError):
-            raise
-        raise _cannot_write(path, error) from error
 
 
 def _spec_and_pixels(image: Image, file: FileFormat, pixel_type: str, path: Path) -> tuple[oiio.ImageSpec, Pixels]:
@@ -195,28 +161,13 @@ def _write_image(spec: oiio.ImageSpec, pixels: Pixels, target: str, path: Path) 
     problem = problem or output.geterror()
     # The PNG writer reports success on a full disk, and leaves the truth in its message.
     if not done or problem:
-        raise _cannot_write(path, _reason(path, problem, pixels.nbytes))
+        raise _why_not(path, problem, pixels.nbytes)
 
 
-def _reason(path: Path, problem: str, size: int) -> OSError | str:
+def _why_not(path: Path, problem: str, size: int) -> WriteError:
     """OpenImageIO's words do not say what the system said; ask the system."""
-    statistics = os.statvfs(path.parent) if hasattr(os, "statvfs") else None
-    if statistics and statistics.f_bavail * statistics.f_frsize < min(size, 2**20):
-        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    return problem.splitlines()[0] if problem else "no reason given"
-
-
-def _cannot_write(path: Path, error: OSError | str) -> WriteError:
-    if isinstance(error, str):
-        return WriteError(
-            path, f"could not be written ({error})", "check the disk's space and the folder's permissions"
-        )
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return WriteError(path, "could not be written, for the disk is full", "free some space, or choose another disk")
-    return WriteError(path, f"could not be written ({error.strerror})", "choose another folder or name")
-
-
-def _settle(temporary: Path) -> None:
-    """Have the system put it on the disk before it gets its name: after a power cut it is whole, or not there."""
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
+    disk = os.statvfs(path.parent) if hasattr(os, "statvfs") else None
+    if disk and disk.f_bavail * disk.f_frsize < min(size, 2**20):
+        return cannot_write(path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    first = problem.splitlines()[0] if problem else "no reason given"
+    return WriteError(path, f"could not be written ({first})", "check the disk's space and the folder's permissions")
