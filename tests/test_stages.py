@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hdrnodes.curve import Curve
 
 from hdrnodes.camera.response import apply_response, invert_response
+from hdrnodes.curve import Curve
 from hdrnodes.errors import KnobError, ModelError
 from hdrnodes.image import LINEAR, SRGB, Image
 from hdrnodes.nodes.dequantize import Dequantize
