@@ -137,7 +137,11 @@ class Image:
         if self.colorspace in (SRGB, LINEAR):
             return self.colorspace == LINEAR
         config = color_config()
-        return bool(config.isColorSpaceLinear(config.resolve(self.colorspace)))
+        name = config.resolve(self.colorspace)
+        if hasattr(config, "isColorSpaceLinear"):
+            return bool(config.isColorSpaceLinear(name))
+        # OpenImageIO 3.0, which goes with numpy 1.26, cannot say; the Color Interop Forum's aliases do.
+        return any(alias.startswith("lin_") for alias in (name, *config.getAliases(name)))
 
     @property
     def rgb(self) -> Pixels:

@@ -124,12 +124,12 @@ def _metadata(spec: ImageSpec) -> dict[str, object]:
 
 def _colorspace(spec: ImageSpec) -> str:
     """What the file says; else what its kind means: floats are scene-linear, integers a camera's sRGB."""
-    stated = spec.get_string_attribute("oiio:ColorSpace") or spec.get_string_attribute("colorInteropID")
+    stated = spec.get_string_attribute("colorInteropID") or spec.get_string_attribute("oiio:ColorSpace")
     stated = _OLD_NAMES.get(stated, stated)
+    if is_float(spec) and stated in ("", LINEAR):  # OpenImageIO 3.0 says so of every EXR
+        return linear_space_of(spec.getattribute("chromaticities") or ()) or LINEAR
     if stated not in ("", SRGB):
         return stated
-    if is_float(spec) and not stated:
-        return linear_space_of(spec.getattribute("chromaticities") or ()) or LINEAR
     if spec.get_string_attribute("dpx:Transfer") == "Printing density":
         return "KodakLog"  # as OpenImageIO calls the other logarithmic transfer of DPX
     return _ICC_NAMES.get(spec.get_string_attribute("ICCProfile:profile_description"), SRGB)

@@ -20,6 +20,20 @@ CHROMATICITIES: dict[str, tuple[float, ...]] = {
     "ap1": (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, *ACES_WHITE),
 }
 
+_NAME = re.compile(r"[a-z0-9]+_([a-z0-9]+)_(scene|display)")
+
+
+def interop_id(colorspace: str) -> str | None:
+    """The Color Interop Forum's name of a colour space that OCIO knows; None where its primaries are not among ours.
+
+    >>> interop_id("ACEScg")
+    'lin_ap1_scene'
+    """
+    for name in (colorspace, *_aliases(colorspace)):
+        if (found := _NAME.fullmatch(name)) and found[1] in CHROMATICITIES:
+            return name
+    return None
+
 
 def chromaticities_of(colorspace: str) -> tuple[float, ...] | None:
     """The eight numbers of a colour space that OCIO knows; None where its primaries are not among ours.
@@ -27,11 +41,8 @@ def chromaticities_of(colorspace: str) -> tuple[float, ...] | None:
     >>> chromaticities_of("ACEScg") == CHROMATICITIES["ap1"]
     True
     """
-    for name in (colorspace, *_aliases(colorspace)):
-        found = re.fullmatch(r"\w+?_([a-z0-9]+)_(scene|display)", name)
-        if found and found[1] in CHROMATICITIES:
-            return CHROMATICITIES[found[1]]
-    return None
+    name = interop_id(colorspace)
+    return CHROMATICITIES[name.split("_")[1]] if name else None
 
 
 def linear_space_of(chromaticities: Sequence[float]) -> str | None:

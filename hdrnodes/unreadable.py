@@ -75,6 +75,8 @@ def why_not_an_image(path: Path, problem: str) -> ReadError:
         return ReadError(path, "is a video", "take its frames out first, as PNG or TIFF")
     for magic, kind in _MAGIC.items():
         if start.startswith(magic):
+            if "could not find a format reader" in first:
+                return ReadError(path, f"is {kind}, which this OpenImageIO was built without", "convert it to PNG")
             return ReadError(path, f"has a {kind} header that is cut off or damaged ({first})", AGAIN)
     if "could not find a format reader" in first:
         return ReadError(path, "is not an image", KNOWN)

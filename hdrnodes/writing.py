@@ -16,7 +16,7 @@ from hdrnodes.errors import WriteError
 from hdrnodes.file_formats import FileFormat, file_format
 from hdrnodes.image import LINEAR, SRGB, Image, Pixels
 from hdrnodes.imagebuf import STRAIGHT_ALPHA, set_attributes, spec_of_image
-from hdrnodes.primaries import chromaticities_of
+from hdrnodes.primaries import chromaticities_of, interop_id
 from hdrnodes.whole_file import cannot_write, whole_file
 
 HALF_MAX = 65504.0
@@ -84,6 +84,8 @@ def _spec_and_pixels(image: Image, file: FileFormat, pixel_type: str, path: Path
     if exr:
         chromaticities = image.metadata.get("chromaticities") if image.colorspace == LINEAR else None
         set_attributes(spec, {"chromaticities": chromaticities or chromaticities_of(image.colorspace) or ()})
+        if name := interop_id(image.colorspace):
+            spec.attribute("colorInteropID", name)
         if pixel_type == "half":
             halves = [image.is_colour_or_alpha(index) for index in range(len(image.channels))]
             spec.channelformats = tuple(oiio.TypeDesc("half" if half else "float") for half in halves)
