@@ -1,0 +1,32 @@
+"""The models that a graph is to run: their names, and the hashes that tell one from another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hdrnodes.graph import Graph
+    from hdrnodes.plugins import Plugins
+
+
+def models_of(graph: Graph) -> list[str]:
+    """The models that the nodes of a graph are set to."""
+    named = (getattr(step.node, "model", None) for step in graph.steps.values())
+    return list(dict.fromkeys(name for name in named if isinstance(name, str)))
+
+
+def model_hashes(names: Iterable[str], plugins: Plugins) -> dict[str, Any]:
+    """Name -> the model's own name and version, and the hash of each network: for headers.
+
+    Raises:
+        ModelError: a model cannot be loaded.
+    """
+    from hdrnodes.models import load_model
+
+    hashes: dict[str, Any] = {}
+    for name in names:
+        model = load_model(name, plugins.models)
+        networks = {network.name: network.onnx_sha256 for network in model.networks()}
+        hashes[name] = {"name": model.name, "version": model.version, "onnx_sha256": networks}
+    return hashes

@@ -1,0 +1,69 @@
+"""One response curve for a shot, the same at every run: from a few frames spread over all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from hdrnodes.cli.tasks import Say
+from hdrnodes.curve import Curve
+from hdrnodes.errors import ReadError
+from hdrnodes.graph import Graph
+from hdrnodes.image import Image
+from hdrnodes.nodes.base import Context
+from hdrnodes.nodes.inverse_crf import InverseCRF, estimate_shot_curve
+
+SAMPLES = 5  # frames
+
+
+@dataclass
+class Shot:
+    """All frames of a shot, made already or not: the graph of each, and its number. They share the curves."""
+
+    frames: list[tuple[Graph, int | None]] = field(default_factory=list)
+    curves: dict[str, Curve] | None = None  # None until somebody needs them
+
+    def context(self, base: Context, frame: int | None, say: Say) -> Context:
+        """The surroundings of one frame; the first that asks has the curves of the shot estimated."""
+        if self.curves is None:
+            self.curves = {}
+            self._estimate(replace(base, say=say, shot_curves=self.curves))
+        return replace(base, say=say, frame=frame, record={}, shot_curves=self.curves)
+
+    def _estimate(self, context: Context) -> None:
+        """Each frame is seen as the node would see it, so that a shot of one frame has that frame's own curve."""
+        for name, step in self.frames[0][0].steps.items():
+            node = step.node
+            if isinstance(node, InverseCRF) and node.scope == "shot" and node.curve == "estimate":
+                pictures = self._pictures_before(name, context)
+                context.shot_curves[node.shot_key] = estimate_shot_curve(
+                    pictures, context, node.model, node.per_channel
+                )
+
+    def _pictures_before(self, name: str, context: Context) -> Iterator[Image]:
+        for index in spread(len(self.frames)):
+            graph, frame = self.frames[index]
+            try:
+                picture = picture_before(graph, name, replace(context, frame=frame, record={}))
+            except ReadError:
+                continue  # it is named when its turn comes
+            if not picture.is_linear:
+                yield picture
+
+
+def spread(count: int) -> list[int]:
+    """Up to `SAMPLES` of `count` frames, evenly, the first and the last among them.
+
+    >>> spread(3), spread(100)
+    ([0, 1, 2], [0, 25, 50, 74, 99])
+    """
+    if count <= SAMPLES:
+        return list(range(count))
+    return [round(each * (count - 1) / (SAMPLES - 1)) for each in range(SAMPLES)]
+
+
+def picture_before(graph: Graph, name: str, context: Context) -> Image:
+    """The picture that a step of a graph would be given."""
+    upstream = Graph(graph.inputs, [graph.steps[name].sources["image"]])
+    upstream.steps = graph.steps
+    return upstream.run(context)[upstream.outputs[0]]
