@@ -18,7 +18,7 @@ import numpy.typing as npt
 from hdrnodes.errors import ReadError
 
 if TYPE_CHECKING:
-    from OpenImageIO import ColorConfig, ImageBuf
+    from OpenImageIO import ImageBuf
 
 SRGB = "srgb_rec709_scene"  # what a camera's JPEG is taken for: sRGB-encoded, BT.709 primaries
 LINEAR = "lin_rec709_scene"  # scene-linear, BT.709 primaries
@@ -136,12 +136,7 @@ class Image:
         """Whether the colour space is linear: what OCIO says, with $OCIO or else its built-in config."""
         if self.colorspace in (SRGB, LINEAR):
             return self.colorspace == LINEAR
-        config = color_config()
-        name = config.resolve(self.colorspace)
-        if hasattr(config, "isColorSpaceLinear"):
-            return bool(config.isColorSpaceLinear(name))
-        # OpenImageIO 3.0, which goes with numpy 1.26, cannot say; the Color Interop Forum's aliases do.
-        return any(alias.startswith("lin_") for alias in (name, *config.getAliases(name)))
+        return _is_linear(self.colorspace)
 
     @property
     def rgb(self) -> Pixels:
@@ -302,8 +297,22 @@ def _as_slice(indices: Sequence[int]) -> Any:
     return list(indices)
 
 
-@cache
-def color_config() -> ColorConfig:
+@cache  # the answers, not the ColorConfig: nanobind reports, at exit, what outlives its module
+def ocio_names(colorspace: str) -> tuple[str, ...]:
+    """A colour space's own name in OCIO's config ($OCIO, or the built-in one), and its aliases."""
     from OpenImageIO import ColorConfig  # 0.1 s, and only for colour spaces that are not ours
 
-    return ColorConfig()
+    config = ColorConfig()
+    name = config.resolve(colorspace)
+    return (name, *config.getAliases(name))
+
+
+@cache
+def _is_linear(colorspace: str) -> bool:
+    from OpenImageIO import ColorConfig
+
+    config, names = ColorConfig(), ocio_names(colorspace)
+    if hasattr(config, "isColorSpaceLinear"):
+        return bool(config.isColorSpaceLinear(names[0]))
+    # OpenImageIO 3.0, which goes with numpy 1.26, cannot say; the Color Interop Forum's aliases do.
+    return any(name.startswith("lin_") for name in names)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from hdrnodes.image import ocio_names
+
 D65, ACES_WHITE = (0.3127, 0.3290), (0.32168, 0.33767)
 
 CHROMATICITIES: dict[str, tuple[float, ...]] = {
@@ -29,7 +31,7 @@ def interop_id(colorspace: str) -> str | None:
     >>> interop_id("ACEScg")
     'lin_ap1_scene'
     """
-    for name in (colorspace, *_aliases(colorspace)):
+    for name in (colorspace, *ocio_names(colorspace)):
         if (found := _NAME.fullmatch(name)) and found[1] in CHROMATICITIES:
             return name
     return None
@@ -60,10 +62,3 @@ def linear_space_of(chromaticities: Sequence[float]) -> str | None:
 
 def _distance(one: float, other: float) -> float:
     return abs(one - other)
-
-
-def _aliases(colorspace: str) -> Sequence[str]:
-    from hdrnodes.image import color_config
-
-    config = color_config()
-    return tuple(config.getAliases(config.resolve(colorspace)))
