@@ -88,16 +88,24 @@ def _by_curve(values: Array, curve: Array, look_up: Callable[[Array, Array], Arr
 
 def _interpolate(rows: Array, curves: Array) -> Array:
     """Linear interpolation at evenly spaced samples."""
-    if not is_torch_array(rows):
-        grid = np.linspace(0, 1, curves.shape[-1])
-        return np.stack(
-            [np.interp(row, grid, curve).astype(np.float32) for row, curve in zip(rows, curves, strict=True)]
-        )
     last = curves.shape[-1] - 1
+    if not is_torch_array(rows):
+        return np.stack([_interpolate_row(row, curve, last) for row, curve in zip(rows, curves, strict=True)])
     position = rows.clip(0, 1) * last
     lower = position.detach().long().clip(max=last - 1)
     low, high = curves.gather(1, lower), curves.gather(1, lower + 1)
     return low + (high - low) * (position - lower)
+
+
+def _interpolate_row(row: Array, curve: Array, last: int) -> Array:
+    """As np.interp, which searches for each value, in less than half the time: even spacing needs no search."""
+    steps = np.append(np.diff(curve), np.float32(0))  # at the very end there is nothing to go on to
+    answer = np.empty(row.shape, np.float32)
+    for at in range(0, len(row), 1 << 20):  # pieces, so that a 12-megapixel plate needs no 12-megapixel indices
+        position = np.clip(row[at : at + (1 << 20)], 0, 1) * np.float32(last)
+        lower = position.astype(np.int32)
+        answer[at : at + (1 << 20)] = curve[lower] + steps[lower] * (position - lower)
+    return answer
 
 
 def _search(rows: Array, curves: Array) -> Array:

@@ -27,7 +27,7 @@ class Executor(ABC):
     @classmethod
     @abstractmethod
     def why_not(cls) -> str | None:
-        """None where it can run here, else the reason, in the words that `doctor` prints. Cheap: asked at each start."""
+        """None where it can run here, else the reason, in the words that `doctor` prints. Cheap: each start asks."""
 
     @abstractmethod
     def __init__(self, network: Network, cache: Path | None) -> None:
@@ -48,7 +48,7 @@ class Executor(ABC):
 
 
 def cache_folder() -> Path | None:
-    """Where compiled networks are kept: `$HDRNODES_CACHE`, else the user's cache folder; None where it cannot be made."""
+    """Where compiled networks are kept: `$HDRNODES_CACHE`, else the user cache folder; None where none can be made."""
     from platformdirs import user_cache_path
 
     chosen = os.environ.get("HDRNODES_CACHE")

@@ -1,6 +1,7 @@
 """Cutting a frame into tiles that overlap, and joining them again without a seam.
 
-Each tile carries a halo that only feeds the network, and meets its neighbours in a strip where one fades into the other.
+Each tile carries a halo that only feeds the network, and meets its neighbours in a strip where one fades into the
+other.
 """
 
 from __future__ import annotations

@@ -42,6 +42,7 @@ class PlateMaker:
         per_view: plates made of each view, each with its own camera: what tells cameras apart is then not the scene.
         vary: how far contrast, colour and channel order may leave what the scene has; 0 for networks that must learn
             what the world looks like, 1 for those that must not.
+        clipped: the least and the most that an exposure clips, of the pixels.
     """
 
     def __init__(
@@ -51,14 +52,10 @@ class PlateMaker:
         size: tuple[int, int],
         per_view: int = 1,
         vary: float = 0.0,
+        clipped: tuple[float, float] = (0.0, 0.25),
     ) -> None:
-        self.scenes, self.responses, self.size, self.per_view, self.vary = (
-            scenes,
-            responses,
-            size,
-            per_view,
-            vary,
-        )
+        self.scenes, self.responses, self.size, self.per_view = scenes, responses, size, per_view
+        self.vary, self.clipped = vary, clipped
 
     def draw(self, n: int, random: torch.Generator) -> Plates:
         """N plates, `per_view` of each view, one after the other."""
@@ -66,7 +63,8 @@ class PlateMaker:
         view = random_views(self.scenes, chosen, self.size, random)
         view = _vary_content(view, self.vary, random)
         view = view.repeat_interleave(self.per_view, dim=0)
-        fraction = 0.25 * torch.rand(n, generator=random) ** 1.5
+        least, most = self.clipped
+        fraction = least + (most - least) * torch.rand(n, generator=random) ** 1.5
         device = view.device
         light = expose(view, stops_to_clip(view, fraction.to(device))[:, None, None, None])
         curve = self.responses.draw(n, random, channels=3 if self.vary == 0 else 1).to(device)

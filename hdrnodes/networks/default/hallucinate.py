@@ -80,7 +80,7 @@ class Hallucinate(StageNetwork):
         }
 
     def forward(self, linear: Tensor, context: Tensor, window: Tensor) -> Tensor:
-        """N x 3 x H x W scene-linear, the frame's context, where the tile stands in it -> radiance, N x 3 x H x W, >= 0."""
+        """N x 3 x H x W scene-linear, the frame's context, where the tile stands in it -> radiance, >= 0."""
         height, width = linear.shape[-2:]
         padded = pad_to(linear, 4)
         rows, columns = padded.shape[-2:]
