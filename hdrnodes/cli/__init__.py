@@ -16,6 +16,7 @@ from click.exceptions import Exit
 from hdrnodes import __version__
 from hdrnodes.cli.telling import error_line, is_verbose
 from hdrnodes.errors import HdrnodesError
+from hdrnodes.spelling import did_you_mean
 
 # Name -> where it is, and the first line of its help, said here so that listing the commands imports none of them.
 COMMANDS = {
@@ -51,6 +52,8 @@ class Commands(click.RichGroup):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            ctx.fail(f"there is no command {args[0]}; {did_you_mean(args[0], COMMANDS)}")
         name, command, rest = super().resolve_command(ctx, args)
         return name, load_command(name) if name and command else command, rest
 

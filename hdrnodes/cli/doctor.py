@@ -69,7 +69,7 @@ def _formats() -> dict[str, list[str]]:
     from hdrnodes.file_formats import FILE_FORMATS
 
     kinds = oiio.get_string_attribute("input_format_list").split(",")
-    return {"read": sorted(filter(None, kinds)), "write": list(FILE_FORMATS)}
+    return {"read": sorted({*kinds} - {"", "null"}), "write": list(FILE_FORMATS)}
 
 
 def _executors(plugins: Plugins) -> list[dict[str, Any]]:

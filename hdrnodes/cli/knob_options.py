@@ -50,7 +50,8 @@ def knob_option(option: str, info: KnobInfo) -> Callable[[Any], Any]:
     """A decorator for one."""
     flag = f"--{option.replace('_', '-')}"
     if info.kind == "bool":
-        return click.option(f"{flag}/--no-{flag[2:]}", option, default=None, help=_help(info))
+        both = f"{flag}/--no-{flag[2:]}" if info.default else flag
+        return click.option(both, option, is_flag=True, default=None, help=_help(info))
     return click.option(flag, option, type=_type(info), metavar=_metavar(info), default=None, help=_help(info))
 
 
@@ -77,11 +78,8 @@ def _metavar(info: KnobInfo) -> str | None:
 def _help(info: KnobInfo) -> str:
     """
     >>> _help(KnobInfo("ceiling", "float", 6.0, "Top.", "stops", minimum=0, minimum_allowed=False, maximum=16))
-    'Top. (a value above 0, up to 16, stops; 6.0 if not given)'
+    'Top. (6.0 stops if not given)'
     """
-    said = [info.allowed + (f", {info.unit}" if info.unit else "")] if info.kind in ("float", "int") else []
-    if info.kind == "bool":
-        said.append("yes if not said" if info.default else "no if not said")
-    elif info.default not in ("", None):
-        said.append(f"{info.default} if not given")
-    return f"{info.doc} ({'; '.join(said)})" if said else info.doc
+    if info.kind == "bool" or info.default in ("", None):
+        return info.doc
+    return f"{info.doc} ({info.default}{f' {info.unit}' if info.unit else ''} if not given)"

@@ -73,7 +73,8 @@ def reconstruct(
 ) -> None:
     """Turn photographs or frames into scene-linear HDR.
 
-    A PLATE is a file, or a pattern of frames: plate.####.jpg, plate.%04d.jpg. Written paths go to stdout.
+    A PLATE is a file, or a pattern of frames: plate.####.jpg, plate.%04d.jpg. Written paths go to stdout. Every
+    --model takes a name or a model folder.
 
     After it was stopped, the same command keeps the pictures that are there, and makes the rest. To render a shot in
     parts with one curve: `hdrnodes curve plate.####.jpg -o shot.csv`, then --curve shot.csv.

@@ -16,8 +16,8 @@ from hdrnodes.image import Image
 from hdrnodes.nodes.write import Write
 from hdrnodes.whole_file import _check_target, cannot_write
 
-# Which file it is, and whether it may replace another, says nothing of how a picture looks.
-_NOT_OF_THE_PICTURE = {"path", "overwrite"}
+# Which file it is, how large it may be, and whether it may replace another, says nothing of how a picture looks.
+_NOT_OF_THE_PICTURE = {"path", "max_megapixels", "overwrite"}
 
 
 class RecordedGraph(Graph):

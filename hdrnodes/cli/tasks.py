@@ -11,7 +11,7 @@ from typing import Any
 
 from click.exceptions import Exit
 
-from hdrnodes.cli.telling import Teller, log_as_notes, print_json, result
+from hdrnodes.cli.telling import Teller, log_as_notes, print_json
 from hdrnodes.errors import CurveError, ExecutorError, HdrnodesError, KnobError, ModelError, PluginError
 
 Say = Callable[[str], None]
@@ -127,7 +127,7 @@ def _do(waiting: Sequence[Outcome], teller: Teller, as_json: bool) -> None:
         if outcome.ok:
             teller.done(number, len(waiting), outcome.task.label, outcome.seconds)
             for path in () if as_json else outcome.task.outputs:
-                result(path)
+                teller.result(path)
 
 
 def _do_one(outcome: Outcome, teller: Teller) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -111,6 +112,13 @@ class Teller:
             self._bar = self._progress.add_task("", total=total)
             yield
         self._progress = None
+
+    def result(self, path: Path) -> None:
+        """A written file, on stdout; above the bar where both are on one terminal."""
+        if self._progress and sys.stdout.isatty():
+            self.line(str(path))
+        else:
+            result(path)
 
     def start(self, label: str) -> None:
         if self._progress:
