@@ -29,7 +29,10 @@ COMMANDS = {
         "hdrnodes.cli.import_checkpoint:import_checkpoint",
         "Turn the published TensorFlow checkpoints into a model.",
     ),
-    "train": ("hdrnodes.training.cli:train", "Train a model, and export it."),
+    "train": (
+        "hdrnodes.training.cli:train",
+        "Train the stages of `default`, one command each, and write the model folder.",
+    ),
 }
 
 # A module that may be missing -> the extra that brings it.
