@@ -1,6 +1,5 @@
 """A job that is killed, or interrupted, leaves whole frames; the same command makes the rest."""
 
-import os
 import shutil
 import signal
 import time
@@ -61,10 +60,11 @@ def test_after_kill_9_the_frames_that_are_there_are_whole_and_the_same_command_m
     np.testing.assert_array_equal(load(frames[-1])[0], expected)
 
 
-def test_ctrl_c_ends_cleanly(job):
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_job_that_is_stopped_ends_cleanly(job, stop):
     command, out = job
     running = start_and_wait_for_frames(command, out)
-    os.kill(running.pid, signal.SIGINT)
+    running.send_signal(stop)
     stdout, stderr = running.communicate()
     assert running.returncode == 130, stderr
     assert "Traceback" not in stderr

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,7 +73,7 @@ def do_tasks(
     outcomes = [Outcome(task) for task in tasks]
     interrupted = False
     waiting = _look_for_finished(outcomes, teller)
-    with teller.progress(len(waiting)):
+    with teller.progress(len(waiting)), _stopped_like_ctrl_c():
         try:
             _do(waiting, teller, as_json)
         except KeyboardInterrupt:
@@ -87,6 +90,19 @@ def do_tasks(
         if len(outcomes) + len(failed) > 1:
             teller.error(f"{bad} of {len(outcomes) + len(failed)} failed")
         raise Exit(1)
+
+
+@contextmanager
+def _stopped_like_ctrl_c() -> Iterator[None]:
+    """Render farms stop a job with SIGTERM, which would leave the file that is being written lying there, hidden."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 def _look_for_finished(outcomes: Sequence[Outcome], teller: Teller) -> list[Outcome]:
