@@ -9,15 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from hdrnodes.errors import ModelError
-from hdrnodes.models import Network
+from hdrnodes.models import MODEL_FILE, Network
 
 if TYPE_CHECKING:
-    from torch import nn
+    from hdrnodes.networks.base import StageNetwork
 
 ARCHITECTURES = {"default": "hdrnodes.networks.default", "published": "hdrnodes.networks.published"}
 
 
-def build(architecture: str, network_name: str, config: Mapping[str, Any]) -> "nn.Module":
+def build(architecture: str, network_name: str, config: Mapping[str, Any]) -> "StageNetwork":
     """Make a network with fresh weights.
 
     Args:
@@ -30,7 +30,7 @@ def build(architecture: str, network_name: str, config: Mapping[str, Any]) -> "n
     """
     if architecture not in ARCHITECTURES:
         raise ModelError(f"architecture {architecture}", "unknown", f"known are: {', '.join(ARCHITECTURES)}")
-    networks: dict[str, type[nn.Module]] = import_module(ARCHITECTURES[architecture]).NETWORKS
+    networks: dict[str, type[StageNetwork]] = import_module(ARCHITECTURES[architecture]).NETWORKS
     if network_name not in networks:
         known = ", ".join(networks)
         raise ModelError(f"network {network_name}", f"not in architecture {architecture}", f"it has: {known}")
@@ -40,16 +40,20 @@ def build(architecture: str, network_name: str, config: Mapping[str, Any]) -> "n
         raise ModelError(f"network {network_name}", f"cannot be built: {error}", "check its config") from error
 
 
-def load(network: Network) -> "nn.Module":
+def load(network: Network) -> "StageNetwork":
     """Build a model folder's network and give it its weights; float32, on the CPU, in evaluation mode.
 
     Raises:
-        ModelError: as `build`; or the weights are not what their hash says, or not this network's.
+        ModelError: as `build`; it takes other inputs than model.toml says; the weights are not what their hash says,
+            or not this network's.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     module = build(network.architecture, network.name, network.config)
+    if (takes := tuple(module.example_inputs())) != network.inputs:
+        problem = f"network {network.name} takes {', '.join(takes)}, not {', '.join(network.inputs)}"
+        raise ModelError(network.folder / MODEL_FILE, problem, "export the model again")
     path = network.verified_safetensors()
     try:
         module.load_state_dict(load_file(path))

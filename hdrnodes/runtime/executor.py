@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
@@ -10,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from hdrnodes.errors import ExecutorError
 from hdrnodes.models import Network
 
 Array = npt.NDArray[np.float32]
@@ -44,7 +46,20 @@ class Executor(ABC):
 
     @abstractmethod
     def run(self, **inputs: Array) -> Array:
-        """The network's output for inputs by name: float32, N x C x H x W (vectors may come besides)."""
+        """The network's output for inputs by name: float32, N x C x H x W (vectors may come besides).
+
+        Raises:
+            MemoryError: it needs more memory than there is; the runtime tells the user what helps.
+            ExecutorError: it fails otherwise.
+        """
+
+
+def why_it_failed(path: Path, library: str, error: Exception) -> Exception:
+    """What to raise for what a library raised while it ran a network: MemoryError, or ExecutorError."""
+    said = " ".join(str(error).split())
+    if isinstance(error, MemoryError) or re.search(r"alloc|(out of|enough) memory", said, re.IGNORECASE):
+        return MemoryError(said)
+    return ExecutorError(path, f"{library} cannot run it: {said[:200]}", "try another --executor, or export it again")
 
 
 def cache_folder() -> Path | None:

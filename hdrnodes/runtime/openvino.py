@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from hdrnodes.errors import ExecutorError
+from hdrnodes.errors import ExecutorError, ModelError
 from hdrnodes.models import Network
-from hdrnodes.runtime.executor import Array, Executor
+from hdrnodes.runtime.executor import Array, Executor, why_it_failed
 
 
 class OpenVINO(Executor):
@@ -30,10 +30,18 @@ class OpenVINO(Executor):
         except RuntimeError as error:
             problem = f"OpenVINO cannot compile it: {' '.join(str(error).split())[:200]}"
             raise ExecutorError(path, problem, "try --executor torch, or export the model again") from error
+        takes = [port.any_name for port in self._compiled.inputs]
+        if sorted(takes) != sorted(network.inputs):
+            problem = f"takes {', '.join(takes)}, where model.toml has {', '.join(network.inputs)}"
+            raise ModelError(path, problem, "it is another network's; export the model again")
+        self._path = path
         self._request = self._compiled.create_infer_request()
 
     def run(self, **inputs: Array) -> Array:
-        answer = self._request.infer(inputs, share_inputs=True)
+        try:
+            answer = self._request.infer(inputs, share_inputs=True)
+        except (RuntimeError, MemoryError) as error:
+            raise why_it_failed(self._path, "OpenVINO", error) from error
         # A copy: the next run writes into the same memory.
         copied: Array = answer[0].copy()
         return copied

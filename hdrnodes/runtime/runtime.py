@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hdrnodes.errors import ExecutorError
-from hdrnodes.models import Model, Network, Stage, load_model
+from hdrnodes.camera.response import SAMPLES
+from hdrnodes.errors import ExecutorError, ModelError
+from hdrnodes.models import MODEL_FILE, Model, Network, Stage, load_model
 from hdrnodes.runtime.executor import Array, Executor, cache_folder
 from hdrnodes.runtime.reduce import reduce
 from hdrnodes.runtime.tiles import Span, join, tile_grid
@@ -73,13 +74,15 @@ class Runtime:
             H x W x 3 float32; of "linearize", the curve, 1024 samples.
 
         Raises:
-            ModelError: no such model or stage, or its files are not what their hashes say.
+            ModelError: no such model or stage; its files are not what their hashes say, or its networks not what
+                model.toml says.
+            ExecutorError: a network cannot be run here, or not in the memory that there is.
         """
         description = self.model(model).stage(stage)
         frame = dict(zip(STAGE_INPUTS[stage], pixels, strict=True))
         if stage == "linearize":
             small = _reduced(frame, description.overview)
-            curve: Array = self._ask(model, description.networks[stage], small)[0]
+            curve: Array = self._ask(model, description.networks[stage], small, (1, SAMPLES))[0]
             return curve
         context = {}
         if overview := description.networks.get(f"{stage}_overview"):
@@ -110,19 +113,40 @@ class Runtime:
                 return None
             inputs = {name: _planar(image[place]) for name, image in frame.items()}
             window = np.array([[y.first / height, x.first / width, y.last / height, x.last / width]], np.float32)
-            answer = self._ask(model, network, {**inputs, **context, "window": window})
+            size = (1, 3, y.last - y.first, x.last - x.first)
+            answer = self._ask(model, network, {**inputs, **context, "window": window}, size)
             pixels: Array = answer[0].transpose(1, 2, 0)
             return pixels
 
         grid = tile_grid(height, width, self.tile, stage.halo, stage.multiple)
         return np.ascontiguousarray(join((height, width, 3), grid, compute))
 
-    def _ask(self, model: str, network: Network, given: Mapping[str, Array]) -> Array:
+    def _ask(
+        self, model: str, network: Network, given: Mapping[str, Array], shape: tuple[int, ...] | None = None
+    ) -> Array:
+        """A network's answer, of that shape; networks of the whole frame may answer any."""
+        described = network.folder / MODEL_FILE
+        for name in network.inputs:
+            if name not in given:
+                problem = f"network {network.name} has an input {name}, which its stage is not given"
+                raise ModelError(described, problem, f"inputs may be {', '.join(given)}; export the model again")
         with self._lock:  # executors hold buffers; frames that run side by side take turns
-            key = (model, network.name)
-            if key not in self._networks:
-                self._networks[key] = self.executor(network, cache_folder())
-            return self._networks[key].run(**{name: given[name] for name in network.inputs})
+            try:
+                answer = self._executor(model, network).run(**{name: given[name] for name in network.inputs})
+            except MemoryError as error:
+                problem = f"there is not enough memory to run network {network.name}"
+                remedy = f"give a --tile smaller than {self.tile}"
+                raise ExecutorError(f"executor {self.executor.name}", problem, remedy) from error
+        if shape not in (None, answer.shape):
+            problem = f"network {network.name} answers with the shape {answer.shape}, where {shape} is due"
+            raise ModelError(described, problem, "export the model again")
+        return answer
+
+    def _executor(self, model: str, network: Network) -> Executor:
+        key = (model, network.name)
+        if key not in self._networks:
+            self._networks[key] = self.executor(network, cache_folder())
+        return self._networks[key]
 
 
 def choose_executor(name: str, executors: Mapping[str, type[Executor]]) -> tuple[type[Executor], str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+
 from hdrnodes.models import Network
-from hdrnodes.runtime.executor import Array, Executor
+from hdrnodes.runtime.executor import Array, Executor, why_it_failed
 
 
 class Torch(Executor):
@@ -23,13 +25,19 @@ class Torch(Executor):
         from hdrnodes.networks import load
 
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._network = load(network).to(device=self._device).to(memory_format=torch.channels_last)
+        self._network = load(network).to(self._device)
         self._inputs = network.inputs
+        self._path = network.folder / network.safetensors
 
     def run(self, **inputs: Array) -> Array:
         import torch
 
-        with torch.inference_mode():
-            given = [torch.from_numpy(inputs[name]).to(self._device) for name in self._inputs]
-            answer: Array = self._network(*given).float().cpu().contiguous().numpy()
+        # torch warns of arrays that it may not write to, and shares the memory of the others.
+        given = [torch.from_numpy(np.require(inputs[name], requirements="W")) for name in self._inputs]
+        try:
+            with torch.inference_mode():
+                output = self._network(*(each.to(self._device) for each in given))
+                answer: Array = output.float().cpu().contiguous().numpy()
+        except (RuntimeError, MemoryError) as error:
+            raise why_it_failed(self._path, "torch", error) from error
         return answer

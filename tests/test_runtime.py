@@ -1,0 +1,305 @@
+"""Runtime: executors agree, tiles leave no trace, any size comes back as it is, and what goes wrong is one line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hdrnodes
+from hdrnodes import networks
+from hdrnodes.errors import ExecutorError, ModelError
+from hdrnodes.hookspecs import hookimpl
+from hdrnodes.models import Model, find_models
+from hdrnodes.plugins import Plugins
+from hdrnodes.runtime import Executor, Runtime, runtime
+from hdrnodes.runtime.openvino import OpenVINO
+from hdrnodes.runtime.runtime import STAGE_INPUTS, choose_executor
+
+MODELS = [*find_models()] or [pytest.param("none", marks=pytest.mark.skip(reason="engines/ has no model"))]
+needs_default = pytest.mark.skipif("default" not in find_models(), reason="engines/ has no model default")
+
+
+def plate(height, width):
+    """Gradients with clipped discs, as an 8-bit file has them: H x W x 3 float32, 0..1."""
+    y, x = np.mgrid[:height, :width].astype(np.float32) / max(height, width)
+    pixels = np.stack([0.1 + 0.7 * x, 0.6 - 0.5 * y, 0.2 + 0.3 * x + 0.4 * y], axis=-1)
+    for at_y, at_x, radius in [(0.2, 0.25, 0.12), (0.7, 0.6, 0.2), (0.5, 0.1, 0.03), (0.95, 0.8, 0.06)]:
+        distance = np.hypot(y - at_y, x - at_x)[..., None]
+        pixels = pixels + np.float32([1, 0.9, 0.7]) * np.exp(-((distance / radius) ** 4))
+    return (np.clip(pixels, 0, 1) * 255).round().astype(np.float32) / 255
+
+
+def stage_inputs(stage, height=97, width=131):
+    """What a stage is given, as the nodes before it make it of a plate."""
+    display = plate(height, width)
+    linear = display**2.2
+    hallucinated = linear + 20 * np.maximum(linear - 0.9, 0)
+    pixels = {"codes": display, "display": display, "linear": linear, "hallucinated": hallucinated}
+    return [{**pixels, "dequantized": display}[name] for name in STAGE_INPUTS[stage]]
+
+
+def assert_executors_agree(model, stage, plugins=None):
+    pytest.importorskip("torch", reason="torch is an extra: pip install 'hdrnodes[train]'")
+    inputs = stage_inputs(stage)
+    one, other = (Runtime(name, plugins=plugins).run(stage, model, *inputs) for name in ("openvino", "torch"))
+    assert one.dtype == other.dtype == np.float32
+    np.testing.assert_allclose(one, other, rtol=0, atol=1e-3 * np.ptp(other))
+
+
+@pytest.mark.parametrize("stage", STAGE_INPUTS)
+@pytest.mark.parametrize("model", MODELS)
+def test_executors_agree_on_every_stage_of_every_model_that_is_shipped(model, stage):
+    assert_executors_agree(model, stage)
+
+
+@pytest.fixture
+def tiny_is_known(monkeypatch):
+    """The torch executor rebuilds a network from its architecture's name."""
+    monkeypatch.setitem(networks.ARCHITECTURES, "tiny", "tiny_model")
+
+
+@pytest.mark.parametrize("stage", STAGE_INPUTS)
+def test_executors_agree_on_a_model_that_is_worked_out_by_hand(stage, tiny_plugins, tiny_is_known):
+    assert_executors_agree("default", stage, tiny_plugins)
+
+
+@needs_default
+def test_tiles_leave_no_trace():
+    codes = (plate(600, 500) * 255).astype(np.uint8)
+    tiled, whole = (hdrnodes.reconstruct(codes, executor="openvino", tile=tile).pixels for tile in (256, 4096))
+    assert tiled.shape == whole.shape == (600, 500, 3)
+    assert np.abs(np.log2(tiled + 2**-8) - np.log2(whole + 2**-8)).max() < 0.02  # stops
+    assert not np.array_equal(tiled, whole)  # there were tiles
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return Runtime("openvino")
+
+
+@pytest.mark.parametrize("stage", STAGE_INPUTS)
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (2, 2), (33, 31)], ids=str)
+@pytest.mark.parametrize("model", MODELS)
+def test_any_size_comes_back_as_it_is(shipped, model, size, stage):
+    answer = shipped.run(stage, model, *stage_inputs(stage, *size))
+    assert answer.shape == ((1024,) if stage == "linearize" else (*size, 3))
+    assert np.isfinite(answer).all()
+
+
+class Numpy(Executor):
+    """A plugin's executor: doubles its first input. Keeps count of its calls."""
+
+    name = "numpy"
+    calls = 0
+
+    @classmethod
+    def why_not(cls):
+        return None
+
+    def __init__(self, network, cache):
+        self.network = network
+
+    def run(self, **inputs):
+        type(self).calls += 1
+        return 2 * next(iter(inputs.values()))
+
+
+def runtime_of(executor, model, **options):
+    """A runtime that a plugin gave an executor, and a model folder as `default`."""
+
+    class Plugin:
+        @hookimpl
+        def register_executors(self):
+            return [executor]
+
+        @hookimpl
+        def register_models(self):
+            return {"default": model}
+
+    plugins = Plugins()
+    plugins.register(Plugin(), "studio", "a test")
+    return Runtime(executor.name, plugins=plugins, **options)
+
+
+@pytest.mark.parametrize(("columns", "calls"), [(slice(0), 0), (slice(0, 10), 1), (slice(40, 41), 2), (slice(200), 6)])
+def test_tiles_in_which_nothing_is_wanted_are_not_computed(tiny_model, columns, calls):
+    class Counting(Numpy):
+        pass
+
+    pixels = np.random.default_rng(1).random((64, 200, 3), np.float32)
+    where = np.zeros((64, 200, 1), np.float32)
+    where[:, columns] = 1
+    # Tiles of 64 start at 0, 32, 64, 96, 128, 136.
+    answer = runtime_of(Counting, tiny_model, tile=64).run("hallucinate", "default", pixels, where=where)
+    assert Counting.calls == calls
+    np.testing.assert_allclose(answer[:, columns], 2 * pixels[:, columns], rtol=1e-6)
+    if calls < 6:
+        assert (answer[:, 100:] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("stage", "shape", "due"),
+    [
+        ("dequantize", (1, 4, 8, 9), r"\(1, 3, 8, 9\)"),
+        ("refine", (1, 3, 8, 8), r"\(1, 3, 8, 9\)"),
+        ("hallucinate", (3, 8, 9), r"\(1, 3, 8, 9\)"),
+        ("linearize", (1, 256), r"\(1, 1024\)"),
+    ],
+)
+def test_an_answer_of_another_shape_names_the_model(tiny_model, stage, shape, due):
+    class Misshapen(Numpy):
+        def run(self, **inputs):
+            return np.zeros(shape, np.float32)
+
+    with pytest.raises(ModelError, match=rf"model\.toml: network {stage} answers with .*, where {due} is due; export"):
+        runtime_of(Misshapen, tiny_model).run(stage, "default", *stage_inputs(stage, 8, 9))
+
+
+def test_an_input_that_its_stage_is_not_given_names_the_model(tiny_model, tmp_path):
+    for file in tiny_model.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    toml = tmp_path / "model.toml"
+    toml.write_text(toml.read_text().replace('"codes"', '"image"'))
+    with pytest.raises(
+        ModelError, match=r"model\.toml: network dequantize has an input image, .* may be codes, window"
+    ):
+        runtime_of(Numpy, tmp_path).run("dequantize", "default", plate(8, 9))
+
+
+@pytest.mark.parametrize("inputs", [("linear",), ("codes", "window")], ids=str)
+def test_a_file_of_another_network_is_refused(tiny_model, tiny_is_known, inputs):
+    network = Model.load(tiny_model).stage("dequantize").networks["dequantize"]
+    wrong = network.model_copy(update={"inputs": inputs})
+    with pytest.raises(ModelError, match=rf"dequantize\.onnx: takes codes, where model\.toml has {', '.join(inputs)}"):
+        OpenVINO(wrong, None)
+    with pytest.raises(ModelError, match=rf"model\.toml: network dequantize takes codes, not {', '.join(inputs)}"):
+        networks.load(wrong)
+
+
+@pytest.fixture(params=["openvino", "torch"])
+def load(request, tiny_model, tiny_is_known, tiny_plugins):
+    """Loads a stage of the tiny model into each of the executors that come with hdrnodes."""
+    pytest.importorskip(request.param)
+    model, executor = Model.load(tiny_model), tiny_plugins.executors[request.param]
+    return lambda stage: executor(model.stage(stage).networks[stage], None)
+
+
+def test_a_network_that_fails_names_its_file(load):
+    sizes = {"hallucinated": 4, "linear": 5, "dequantized": 6}
+    with pytest.raises(ExecutorError, match=r"refine\.(onnx|safetensors): (OpenVINO|torch) cannot run it: .*; try"):
+        load("refine").run(**{name: np.zeros((1, 3, size, size), np.float32) for name, size in sizes.items()})
+
+
+def test_arrays_that_are_read_only_are_taken_and_left_alone(load):
+    dequantize = load("dequantize")
+    codes = np.full((1, 3, 1, 1), 0.5, np.float32)
+    codes.flags.writeable = False
+    first = dequantize.run(codes=codes)
+    dequantize.run(codes=np.zeros_like(codes))  # writes nowhere into what it gave before
+    np.testing.assert_allclose(first, 0.5)
+    assert (codes == 0.5).all()
+
+
+def test_a_plugins_executor_without_memory_is_one_line_too(tiny_model):
+    class Hungry(Numpy):
+        def run(self, **inputs):
+            return np.zeros((1 << 20, 1 << 20, 1 << 20), np.float32)
+
+    message = "executor numpy: there is not enough memory to run network refine; give a --tile smaller than 640"
+    with pytest.raises(ExecutorError, match=message):
+        runtime_of(Hungry, tiny_model, tile=640).run("refine", "default", *stage_inputs("refine"))
+
+
+OUT_OF_MEMORY = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+sys.path[:0] = [sys.argv[3]]
+from hdrnodes import networks
+from hdrnodes.cli.running import ModelFolder
+from hdrnodes.errors import ExecutorError
+from hdrnodes.plugins import installed_plugins
+from hdrnodes.runtime import Runtime
+
+networks.ARCHITECTURES["tiny"] = "tiny_model"
+plugins = installed_plugins()
+plugins.register(ModelFolder(sys.argv[2]), "tiny", "a test")
+runtime = Runtime(sys.argv[1], tile=8192, plugins=plugins)
+runtime.run("dequantize", sys.argv[2], np.zeros((9, 9, 3), np.float32))
+frame = np.zeros((4000, 3000, 3), np.float32)
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + frame.nbytes * 3 // 2,) * 2)  # for the network's input, not its output
+try:
+    runtime.run("dequantize", sys.argv[2], frame)
+except ExecutorError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space, which Linux alone can")
+@pytest.mark.parametrize("name", ["openvino", "torch"])
+def test_out_of_memory_is_one_line_with_its_remedy(name, tiny_model):
+    pytest.importorskip(name)
+    command = [sys.executable, "-c", OUT_OF_MEMORY, name, tiny_model, Path(__file__).parent]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    problem = "there is not enough memory to run network dequantize"
+    assert ran.stdout == f"executor {name}: {problem}; give a --tile smaller than 8192\n", ran.stderr
+
+
+class Broken(Numpy):
+    @classmethod
+    def why_not(cls):
+        return "not installed; pip install it"
+
+
+@pytest.mark.parametrize(
+    ("name", "executors", "driver", "taken", "reason"),
+    [
+        ("auto", {"torch": Numpy, "openvino": OpenVINO}, False, OpenVINO, "openvino"),
+        ("auto", {"torch": Numpy, "openvino": OpenVINO}, True, Numpy, "torch"),
+        ("auto", {"torch": Broken, "openvino": OpenVINO}, False, OpenVINO, "openvino"),
+        (
+            "auto",
+            {"torch": Broken, "openvino": Numpy},
+            True,
+            Numpy,
+            "openvino; not torch: not installed; pip install it",
+        ),
+        (
+            "auto",
+            {"openvino": Broken, "torch": Numpy},
+            False,
+            Numpy,
+            "torch; not openvino: not installed; pip install it",
+        ),
+        ("auto", {"torch": Numpy, "numpy": Numpy}, False, Numpy, "torch"),
+        ("numpy", {"numpy": Numpy, "openvino": OpenVINO}, True, Numpy, "numpy, as asked for"),
+    ],
+)
+def test_an_executor_is_chosen_and_the_reason_said(monkeypatch, name, executors, driver, taken, reason):
+    monkeypatch.setattr(runtime, "has_cuda_driver", lambda: driver)
+    assert choose_executor(name, executors) == (taken, reason)
+
+
+@pytest.mark.parametrize(
+    ("name", "executors", "words"),
+    [
+        ("openvin", {"openvino": Numpy}, "executor openvin: not known; did you mean openvino"),
+        (
+            "numpy",
+            {"numpy": Broken},
+            "executor numpy: cannot run here: not installed; pip install it; or let --executor",
+        ),
+        (
+            "auto",
+            {"openvino": Broken},
+            "executor auto: not openvino: not installed; pip install it; pip install openvino",
+        ),
+        ("auto", {}, "executor auto: none is installed; pip install openvino"),
+    ],
+)
+def test_an_executor_that_cannot_be_had_is_one_line(name, executors, words):
+    with pytest.raises(ExecutorError, match=words):
+        choose_executor(name, executors)
