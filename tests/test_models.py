@@ -1,5 +1,6 @@
 """Model folders: what is exported is what is loaded, and what is broken is refused by name."""
 
+import os
 import re
 import shutil
 import tomllib
@@ -228,6 +229,18 @@ def test_models_are_found_by_folder_name_and_two_of_one_name_are_an_error(folder
     shutil.copytree(folder, tmp_path / "other" / "tinted")
     with pytest.raises(ModelError, match=f"a model tinted is in {re.escape(str(folder))} too"):
         find_models([folder, tmp_path / "other"])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="files have no such modes here")
+def test_whoever_may_read_one_file_of_a_model_may_read_all(tinted, tmp_path):
+    before = os.umask(0o027)
+    try:
+        stages = {"hallucinate": StageExport("tinted", {"hallucinate": tinted})}
+        export_model(tmp_path / "tinted", "tinted", "1", "CC0-1.0", "", {}, stages)
+    finally:
+        os.umask(before)
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (tmp_path / "tinted").iterdir()}
+    assert modes == dict.fromkeys(["model.toml", "hallucinate.onnx", "hallucinate.safetensors"], "0o640")
 
 
 def test_training_record_is_plain_toml(exported):

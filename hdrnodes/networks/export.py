@@ -99,12 +99,13 @@ def _export_stage(folder: Path, stage: StageExport) -> dict[str, Any]:
 
 
 def _export_network(folder: Path, name: str, network: StageNetwork) -> dict[str, Any]:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     # A copy: training may go on, on its device and in its precision.
     network = copy.deepcopy(network).cpu().float().eval()
     weights, graph = folder / f"{name}.safetensors", folder / f"{name}.onnx"
-    save_file({key: value.contiguous() for key, value in network.state_dict().items()}, weights)
+    # Not save_file, which lets nobody but the user read the file.
+    weights.write_bytes(save({key: value.contiguous() for key, value in network.state_dict().items()}))
     graph.write_bytes(to_onnx(network, name).SerializeToString())
     return {
         "inputs": list(network.example_inputs()),
