@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SRGB = "srgb_rec709_scene"  # what a camera's JPEG is taken for: sRGB-encoded, BT.709 primaries
 LINEAR = "lin_rec709_scene"  # scene-linear, BT.709 primaries
 
+_RGB_NAMES = (("r", "red"), ("g", "green"), ("b", "blue"))  # of channels, in lower case
+
 Pixels = npt.NDArray[np.float32]
 
 
@@ -164,11 +166,19 @@ class Image:
                 pixels = self.pixels.copy()
                 pixels[..., _as_slice(self._colour)] = rgb
         else:
-            layer = self.channels[first].rpartition(".")[0]
-            named = [f"{layer}.{name}" if layer else name for name in "RGB"]
             pixels = np.concatenate([self.pixels[..., :first], rgb, self.pixels[..., first + 1 :]], axis=2)
-            channels = (*self.channels[:first], *named, *self.channels[first + 1 :])
+            channels = self._channels_in_colour()
         return replace(self, pixels=pixels, channels=channels, colorspace=colorspace or self.colorspace)
+
+    def _channels_in_colour(self) -> tuple[str, ...]:
+        """Names with R, G, B in place of the grey channel. OpenImageIO calls two nameless channels R, G: the second is
+        no green, and becomes G.1."""
+        grey = self._colour[0]
+        layer = self.channels[grey].rpartition(".")[0]
+        taken = {_find(self.channels, layer, names) for names in _RGB_NAMES}
+        extras = [f"{name}.{index}" if index in taken else name for index, name in enumerate(self.channels)]
+        colour = [f"{layer}.{name}" if layer else name for name in "RGB"]
+        return (*extras[:grey], *colour, *extras[grey + 1 :])
 
     def with_metadata(self, more: Mapping[str, object]) -> Image:
         """The image with these attributes added, or replaced."""
@@ -272,7 +282,7 @@ def _as_pixels(array: npt.ArrayLike) -> Pixels:
 def _colour_channels(channels: Sequence[str]) -> tuple[int, ...]:
     """R, G, B of no layer, else of the first that has them; else Y; else the first three; else the first."""
     for layer in ("", *(name.rpartition(".")[0] for name in channels)):
-        rgb = [_find(channels, layer, names) for names in (("r", "red"), ("g", "green"), ("b", "blue"))]
+        rgb = [_find(channels, layer, names) for names in _RGB_NAMES]
         if None not in rgb:
             return tuple(index for index in rgb if index is not None)
     grey = _find(channels, "", ("y",))

@@ -69,6 +69,23 @@ def test_grey_is_expanded_and_becomes_rgb_and_keeps_its_alpha_and_depth():
     assert (coloured.colorspace, dict(coloured.metadata), coloured.bits) == (LINEAR, {"Make": "X"}, 8)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (("R", "G"), ("R", "G", "B", "G.1")),  # what OpenImageIO calls two channels without names
+        (("r", "Y"), ("r.0", "R", "G", "B")),
+        (("Y", "Red", "depth.R"), ("R", "G", "B", "Red.1", "depth.R")),
+        (("Z.R", "Z.G"), ("Z.R", "Z.G", "Z.B", "Z.G.1")),
+    ],
+    ids=str,
+)
+def test_an_extra_channel_that_is_called_like_a_colour_makes_room_for_it(before, after):
+    image = Image(ramp(2, 3, len(before)), channels=before)
+    coloured = image.with_rgb(1 + ramp(2, 3, 3))
+    assert coloured.channels == after
+    np.testing.assert_array_equal(coloured.rgb, 1 + ramp(2, 3, 3))
+
+
 def test_rgb_is_found_by_name_in_any_order_and_in_a_layer():
     shuffled = Image(ramp(1, 2, 5), channels=("A", "B", "G", "R", "Z"))
     np.testing.assert_array_equal(shuffled.rgb, shuffled.pixels[..., [3, 2, 1]])
