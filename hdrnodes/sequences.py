@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,13 +56,9 @@ def plan_jobs(inputs: Sequence[str | Path], output: str | Path, frames: str | No
     gaps: list[Path] = []
     for each in map(str, inputs):
         if is_pattern(each):
-            wanted = frames_of(each, frames)
-            files = [(frame_path(each, frame), frame) for frame in wanted]
-            found = [(path, frame) for path, frame in files if path.exists()]
-            if not found:
-                raise ReadError(each, f"none of its frames {as_ranges(wanted)} exists", "check the path and the range")
-            sources += found
-            gaps += [path for path, _ in files if not path.exists()]
+            there, missing = existing_frames(each, frames)
+            sources += [(frame_path(each, frame), frame) for frame in there]
+            gaps += [frame_path(each, frame) for frame in missing]
         else:
             sources.append((Path(each), None))
     if frames is not None and not any(map(is_pattern, map(str, inputs))):
@@ -103,6 +100,15 @@ def frames_of(pattern: str, frames: str | None = None) -> tuple[int, ...]:
         raise ReadError(pattern, "no frame of it exists", "check the path and the number of digits") from error
     numbers = _parse_range(pattern, str(on_disk.frameSet()))
     return tuple(range(min(numbers), max(numbers) + 1))
+
+
+def existing_frames(pattern: str, frames: str | None = None) -> tuple[list[int], list[int]]:
+    """The frames of a pattern that are there, and those that are missing. Raises ReadError where none is there."""
+    wanted = frames_of(pattern, frames)
+    exists = {frame: frame_path(pattern, frame).exists() for frame in wanted}
+    if not any(exists.values()):
+        raise ReadError(pattern, f"none of its frames {as_ranges(wanted)} exists", "check the path and the range")
+    return [frame for frame in wanted if exists[frame]], [frame for frame in wanted if not exists[frame]]
 
 
 def as_ranges(frames: Sequence[int]) -> str:
@@ -148,10 +154,11 @@ def _target(source: Path, frame: int | None, output: str, count: int) -> Path:
 
 
 def _refuse_collisions(jobs: Sequence[Job]) -> None:
-    taken: dict[Path, Path] = {}
-    sources = {job.source.resolve(): job.source for job in jobs}
+    taken: dict[str, Path] = {}
+    # Not Path.resolve, which raises RuntimeError where links run in a circle (Python 3.11).
+    sources = {os.path.realpath(job.source): job.source for job in jobs}
     for job in jobs:
-        target = job.target.resolve()
+        target = os.path.realpath(job.target)
         if target in sources:
             raise WriteError(job.target, f"would replace {sources[target]}, which is read", "choose another name")
         if target in taken:

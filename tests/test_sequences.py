@@ -65,6 +65,12 @@ def test_files_go_into_a_folder_under_their_names_or_into_a_pattern_by_their_num
     assert [job.target.name for job in plan.jobs] == ["out.000042.exr", "out.000043.exr"]
 
 
+def test_links_in_a_circle_are_planned_as_they_are(tmp_path):
+    circle = tmp_path / "loop.jpg"
+    circle.symlink_to(circle)
+    assert plan_jobs([circle], tmp_path / "a.exr").jobs == (Job(circle, tmp_path / "a.exr"),)
+
+
 @pytest.mark.parametrize(
     ("inputs", "output", "frames", "error", "words"),
     [

@@ -13,7 +13,7 @@ from click.exceptions import Exit
 
 from hdrnodes.cli.knob_options import READ_OPTIONS, knob_options, read_options, stage_options
 from hdrnodes.cli.models import models_of
-from hdrnodes.cli.plates import check_frames, existing_frames, say_gaps
+from hdrnodes.cli.plates import check_frames, say_gaps
 from hdrnodes.cli.running import executor_options, make_context
 from hdrnodes.cli.shot import picture_before, spread
 from hdrnodes.cli.telling import Teller, json_option, log_as_notes, print_json, result, verbose_option
@@ -25,7 +25,7 @@ from hdrnodes.nodes.base import Context
 from hdrnodes.nodes.dequantize import Dequantize
 from hdrnodes.nodes.inverse_crf import InverseCRF, estimate_shot_curve
 from hdrnodes.nodes.read import Read
-from hdrnodes.sequences import frame_path, is_pattern
+from hdrnodes.sequences import existing_frames, frame_path, is_pattern
 
 KNOBS = {name: stage_options()[name] for name in ("model", "per_channel")}
 

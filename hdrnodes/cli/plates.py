@@ -11,7 +11,7 @@ import rich_click as click
 
 from hdrnodes.cli.telling import Teller
 from hdrnodes.errors import HdrnodesError, ReadError, WriteError
-from hdrnodes.sequences import Job, as_ranges, frame_path, frames_of, is_pattern, plan_jobs
+from hdrnodes.sequences import Job, as_ranges, existing_frames, frame_path, frames_of, is_pattern, plan_jobs
 
 
 @dataclass
@@ -55,23 +55,13 @@ def check_frames(plates: Iterable[str], frames: str | None) -> None:
         raise click.UsageError(f"--frames: {error.problem}; {error.remedy}") from error
 
 
-def existing_frames(pattern: str, frames: str | None) -> tuple[list[int], list[int]]:
-    """The frames of a pattern that are there, and those that are missing.
-
-    Raises:
-        ReadError: none is there.
-    """
-    wanted = frames_of(pattern, frames)
-    there = [frame for frame in wanted if frame_path(pattern, frame).exists()]
-    if not there:
-        raise ReadError(pattern, f"none of its frames {as_ranges(wanted)} exists", "check the path and the range")
-    return there, [frame for frame in wanted if frame not in set(there)]
-
-
-def say_gaps(pattern: str, gaps: Sequence[int], teller: Teller) -> None:
+def say_gaps(pattern: str, gaps: Sequence[int], teller: Teller) -> list[dict[str, Any]]:
+    """Say which frames are missing; give back what `--json` says of each."""
     if gaps:
         noun = "frame" if len(gaps) == 1 else "frames"
         teller.error(f"{pattern}: {noun} {as_ranges(gaps)} missing; the others go on")
+    missing = (frame_path(pattern, frame) for frame in gaps)
+    return [failure(path, ReadError(path, "does not exist", "render it, or leave it out")) for path in missing]
 
 
 def _has_frames(pattern: str, frames: str | None, found: Plates, teller: Teller) -> bool:
@@ -81,9 +71,7 @@ def _has_frames(pattern: str, frames: str | None, found: Plates, teller: Teller)
         teller.error(str(error))
         found.failed.append(failure(pattern, error))
         return False
-    say_gaps(pattern, gaps, teller)
-    missing = (frame_path(pattern, frame) for frame in gaps)
-    found.failed += [failure(path, ReadError(path, "does not exist", "render it, or leave it out")) for path in missing]
+    found.failed += say_gaps(pattern, gaps, teller)
     return True
 
 

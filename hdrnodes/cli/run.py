@@ -9,19 +9,19 @@ from typing import Any
 import rich_click as click
 
 from hdrnodes.cli.models import model_hashes, models_of
-from hdrnodes.cli.plates import check_frames, existing_frames, failure, say_gaps
+from hdrnodes.cli.plates import check_frames, say_gaps
 from hdrnodes.cli.recorded import RecordedGraph, check_target, is_finished
 from hdrnodes.cli.running import executor_options, make_context
 from hdrnodes.cli.shot import Shot
 from hdrnodes.cli.tasks import Say, Task, do_tasks
 from hdrnodes.cli.telling import Teller, json_option, verbose_option
-from hdrnodes.errors import GraphError, KnobError, ReadError
+from hdrnodes.errors import GraphError, KnobError
 from hdrnodes.graph import Graph
 from hdrnodes.nodes.base import Context
 from hdrnodes.nodes.read import Read
 from hdrnodes.nodes.read import frame_path as path_at_frame
 from hdrnodes.nodes.write import Write
-from hdrnodes.sequences import frame_path, is_pattern
+from hdrnodes.sequences import existing_frames, is_pattern
 
 
 @click.command()
@@ -91,10 +91,7 @@ def _frames(graph: Graph, frames: str | None, teller: Teller) -> tuple[list[int 
     missing: set[int] = set()
     for pattern in patterns:
         found, gaps = existing_frames(pattern, frames)
-        say_gaps(pattern, gaps, teller)
-        for frame in gaps:
-            path = frame_path(pattern, frame)
-            failed.append(failure(path, ReadError(path, "does not exist", "render it, or leave it out")))
+        failed += say_gaps(pattern, gaps, teller)
         there += found
         missing.update(gaps)
     return [frame for frame in dict.fromkeys(there) if frame not in missing], failed
