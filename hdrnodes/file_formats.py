@@ -67,10 +67,21 @@ FILE_FORMATS = {
 
 
 def file_format(path: Path) -> FileFormat:
-    """The format that a file's name asks for; a WriteError where it is none of ours."""
+    """The format that a file's name asks for; a WriteError where it is none of ours, or no name for OpenImageIO."""
+    if not is_utf8(path):
+        raise WriteError(path, "is a name that is not UTF-8, which OpenImageIO cannot write to", "choose another name")
     try:
         return FILE_FORMATS[path.suffix.lower()]
     except KeyError:
         ours = ", ".join(FILE_FORMATS)
         problem = f"{path.suffix} files are not written" if path.suffix else "has no extension"
         raise WriteError(path, problem, f"choose one of {ours}") from None
+
+
+def is_utf8(path: Path) -> bool:
+    """Whether a path's bytes are UTF-8. OpenImageIO takes no others; old disks have names in Latin-1."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -14,14 +14,12 @@ import OpenImageIO as oiio
 from hdrnodes.errors import ReadError
 from hdrnodes.image import Image, Pixels
 from hdrnodes.imagebuf import STRAIGHT_ALPHA, image_of_spec
-from hdrnodes.unreadable import check_file, why_not_an_image
+from hdrnodes.unreadable import AGAIN, check_file, check_size, why_not_an_image
 from hdrnodes.writing import write
 
 __all__ = ["MAX_PIXELS", "read", "write"]
 
 MAX_PIXELS = 300_000_000  # 24k x 12k is let through; 20k x 20k needs the knob. As floats, 3.6 GB of RGB
-
-AGAIN = "copy it again from the source"
 
 
 def read(path: str | os.PathLike[str], *, subimage: int = 0, max_pixels: int = MAX_PIXELS) -> Image:
@@ -53,7 +51,8 @@ def read(path: str | os.PathLike[str], *, subimage: int = 0, max_pixels: int = M
             source.geterror()
             raise ReadError(path, f"has no subimage {subimage}", "count from 0, to one that it has")
         spec = source.spec()
-        _check_header(path, spec, max_pixels)
+        _check_header(path, spec)
+        check_size(path, spec.width, spec.height, spec.nchannels, max_pixels)
         pixels = source.read_image(subimage, 0, 0, spec.nchannels, "float")
         problem = source.geterror()
         # Of a JPEG that is cut off there are pixels all the same, grey ones, and only the message tells.
@@ -75,18 +74,11 @@ def _open(path: Path) -> oiio.ImageInput:
     return source
 
 
-def _check_header(path: Path, spec: oiio.ImageSpec, max_pixels: int) -> None:
+def _check_header(path: Path, spec: oiio.ImageSpec) -> None:
     if spec.deep:
         raise ReadError(path, "is a deep picture", "flatten it first")
     if spec.get_string_attribute("tiff:ColorSpace") == "CIELAB":
         raise ReadError(path, "has CIELAB colours, which OpenImageIO does not convert", "save it as RGB")
-    pixels = spec.width * spec.height * max(1.0, spec.nchannels / 4)
-    if pixels > max_pixels:
-        raise ReadError(
-            path,
-            f"has {spec.width} x {spec.height} pixels of {spec.nchannels} channels, over the limit of {max_pixels}",
-            f"if it is to be trusted, raise max_pixels to {pixels:.0f}",
-        )
 
 
 def _with_whole_numbers(source: oiio.ImageInput, subimage: int, spec: oiio.ImageSpec, pixels: Pixels) -> Pixels:

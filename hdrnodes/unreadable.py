@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import struct
@@ -11,6 +12,7 @@ from pathlib import Path
 import OpenImageIO as oiio
 
 from hdrnodes.errors import ReadError
+from hdrnodes.file_formats import is_utf8
 
 KNOWN = "give a JPEG, PNG, TIFF, EXR, HDR, DPX or WebP"
 AGAIN = "copy it again from the source"
@@ -35,6 +37,8 @@ _MAGIC = {
 
 def check_file(path: Path, max_pixels: int) -> None:
     """Raise ReadError for what is no file to be read, or what OpenImageIO would stumble over, or misread."""
+    if not is_utf8(path):
+        raise ReadError(path, "has a name that is not UTF-8, which OpenImageIO cannot open", "rename it")
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -92,9 +96,25 @@ def _refuse_raw(path: Path) -> None:
 def _check_gif(path: Path, start: bytes, max_pixels: int) -> None:
     """OpenImageIO decodes a GIF when it opens it, too early for the check of its header."""
     width, height = struct.unpack("<HH", start[6:10])
-    if width * height > max_pixels:
-        problem = f"has {width} x {height} pixels, over the limit of {max_pixels}"
-        raise ReadError(path, problem, f"if it is to be trusted, raise max_pixels to {width * height}")
+    check_size(path, width, height, 1, max_pixels)
+
+
+def check_size(path: Path, width: int, height: int, channels: int, max_pixels: int) -> None:
+    """Raise ReadError for more than `max_pixels`; every four channels count once."""
+    count = math.ceil(width * height * max(1.0, channels / 4))
+    if count > max_pixels:
+        size = f"{width} x {height} pixels of {channels} channel{'s' if channels > 1 else ''}"
+        problem = f"has {size}, over the limit of {_megapixels(max_pixels)} megapixels"
+        raise ReadError(path, problem, f"if it is to be trusted, raise the limit to {_megapixels(count)} megapixels")
+
+
+def _megapixels(count: int) -> str:
+    """To the last pixel, so that the limit given in these words is high enough.
+
+    >>> _megapixels(400_000_000), _megapixels(2_500_001)
+    ('400', '2.500001')
+    """
+    return f"{count / 1e6:.6f}".rstrip("0").rstrip(".")
 
 
 def _check_png(path: Path) -> None:

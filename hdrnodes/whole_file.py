@@ -24,7 +24,7 @@ def whole_file(path: Path, overwrite: bool = False) -> Iterator[Path]:
     """
     temporary = path.with_name(f".hdrnodes-{secrets.token_hex(6)}{path.suffix}")
     try:
-        _check_target(path, overwrite)
+        check_writable(path, overwrite)
         yield temporary
         _settle(temporary)
         temporary.replace(path)
@@ -43,18 +43,28 @@ def cannot_write(path: Path, error: OSError) -> WriteError:
     return WriteError(path, f"could not be written ({error.strerror})", "choose another folder or name")
 
 
-def _check_target(path: Path, overwrite: bool) -> None:
-    if path.is_dir():
-        raise WriteError(path, "is a folder", "give the name of a file")
-    if path.exists() and not overwrite:
-        raise WriteError(path, "exists already", "choose another name, or overwrite")
+def check_writable(path: Path, overwrite: bool = False) -> None:
+    """Find out, without writing, whether a file could be written there.
+
+    Raises:
+        WriteError: it exists and is not to be replaced; its folder is missing or not writable; it is no name.
+    """
     folder = path.parent
-    if not folder.exists():
-        raise WriteError(path, f"its folder {folder} does not exist", "make it first")
-    if not folder.is_dir():
-        raise WriteError(path, f"{folder} is not a folder", "check the path")
-    if not os.access(folder, os.W_OK):
-        raise WriteError(path, f"its folder {folder} is not writable", "choose another, or change its permissions")
+    try:
+        if path.is_dir():
+            raise WriteError(path, "is a folder", "give the name of a file")
+        if path.exists() and not overwrite:
+            raise WriteError(path, "exists already", "choose another name, or overwrite")
+        if not folder.exists():
+            raise WriteError(path, f"its folder {folder} does not exist", "make it first")
+        if not folder.is_dir():
+            raise WriteError(path, f"{folder} is not a folder", "check the path")
+        if not os.access(folder, os.W_OK):
+            raise WriteError(path, f"its folder {folder} is not writable", "choose another, or change its permissions")
+    except WriteError:
+        raise
+    except OSError as error:  # a name that is too long
+        raise cannot_write(path, error) from error
 
 
 def _settle(temporary: Path) -> None:

@@ -180,7 +180,6 @@ def test_a_note_is_said_once_for_many_plates_and_counted(reconstruct, tmp_path):
     assert "Dequantize: skipped, for the plate has 16 bits a sample (and 2 more like it)" in ran.stderr.splitlines()
 
 
-@pytest.mark.xfail(strict=True, reason="io.read lets OpenImageIO's TypeError out")
 def test_a_name_that_is_no_utf_8_is_one_line(reconstruct, tmp_path):
     try:
         path = save(tmp_path / "plate.jpg").rename(Path(os.fsdecode(os.fsencode(tmp_path) + b"/pl\xe4te.jpg")))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from hdrnodes.errors import WriteError
 from hdrnodes.image import LINEAR, SRGB, Image, Window
 from hdrnodes.io import read, write
 from hdrnodes.primaries import CHROMATICITIES
+from hdrnodes.whole_file import check_writable
 
 
 def noise(*shape):
@@ -264,3 +266,29 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(full_disk, name):
     assert done.returncode == 3 and done.stdout.count("\n") == 1, done.stderr
     assert "for the disk is full; free some space" in done.stdout
     assert list(full_disk.iterdir()) == []
+
+
+def test_a_name_that_is_not_utf_8_is_refused(tmp_path):
+    with pytest.raises(WriteError, match="not UTF-8, which OpenImageIO cannot write to; choose another name"):
+        write(linear(2, 2, 3), os.fsdecode(os.fsencode(tmp_path) + b"/pl\xe4te.exr"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("there.exr", "exists already"),
+        ("folder", "is a folder"),
+        ("nowhere/a.exr", "does not exist"),
+        ("there.exr/a.exr", "is not a folder"),
+        (f"{'long' * 80}.exr", "could not be written (File name too long)"),
+    ],
+)
+def test_whether_a_file_could_be_written_is_found_out_without_writing(tmp_path, name, problem):
+    (tmp_path / "there.exr").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(WriteError, match=re.escape(problem)):
+        check_writable(tmp_path / name)
+    check_writable(tmp_path / "there.exr", overwrite=True)
+    check_writable(tmp_path / "new.exr")
+    assert {path.name for path in tmp_path.iterdir()} == {"there.exr", "folder"}

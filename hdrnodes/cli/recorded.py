@@ -14,7 +14,7 @@ from hdrnodes.file_formats import file_format
 from hdrnodes.graph import Graph
 from hdrnodes.image import Image
 from hdrnodes.nodes.write import Write
-from hdrnodes.whole_file import _check_target, cannot_write
+from hdrnodes.whole_file import check_writable
 
 # Which file it is, how large it may be, and whether it may replace another, says nothing of how a picture looks.
 _NOT_OF_THE_PICTURE = {"path", "max_megapixels", "overwrite"}
@@ -58,12 +58,7 @@ def check_target(path: Path, write: Write, resumes: bool) -> None:
     file = file_format(path)
     file.compression_for(write.compression, path)
     file.pixel_type_for(Image(np.zeros((1, 1, 3), np.float32)), write.pixel_type, path)
-    try:
-        _check_target(path, write.overwrite or resumes)
-    except WriteError:
-        raise
-    except OSError as error:
-        raise cannot_write(path, error) from error
+    check_writable(path, write.overwrite or resumes)
 
 
 def is_finished(path: Path, graph: RecordedGraph) -> bool:
