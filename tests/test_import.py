@@ -10,8 +10,8 @@ import hdrnodes
 HEAVY = {"torch", "numpy", "openvino", "OpenImageIO", "pydantic", "pluggy", "fileseq", "rich"}
 
 
-def python(code):
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+def python(code, *options):
+    ran = subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True, check=True)
     return ran.stdout.split()
 
 
@@ -37,6 +37,21 @@ def test_import_takes_under_three_tenths_of_a_second():
 def test_neither_nodes_nor_exports_nor_fixtures_load_torch_or_openvino(code):
     loaded = python(f"{code}; import sys; print(*sys.modules)")
     assert {"torch", "openvino"}.intersection(loaded) == set()
+
+
+def test_every_module_imports_without_a_warning_and_without_tensorflow():
+    pytest.importorskip("torch", reason="some train: pip install 'hdrnodes[train]'")
+    code = """
+import importlib, pkgutil, sys
+sys.modules["tensorflow"] = None
+import hdrnodes
+for module in pkgutil.walk_packages(hdrnodes.__path__, "hdrnodes."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+print(*sys.modules)
+"""
+    loaded = python(code, "-W", "error")
+    assert {"hdrnodes.cli.doctor", "hdrnodes.networks.import_checkpoint", "hdrnodes.io"} <= set(loaded)
 
 
 @pytest.mark.parametrize("name", hdrnodes.__all__)
