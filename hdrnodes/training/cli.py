@@ -9,6 +9,7 @@ from torch import nn
 
 from hdrnodes.networks.base import StageNetwork
 from hdrnodes.training.default_model import (
+    LINEARIZE_OVERVIEW,
     RECIPES,
     Recipe,
     dequantize_network,
@@ -68,7 +69,7 @@ def linearize(**options: Any) -> None:
 
     setup = _Setup("linearize", **options)
     network = linearize_network(setup.measured)
-    setup.fit(network, LinearizeStage(setup.maker, setup.validation, setup.batch))
+    setup.fit(network, LinearizeStage(setup.maker, setup.validation, setup.batch, LINEARIZE_OVERVIEW))
 
 
 @train.command()
@@ -140,6 +141,7 @@ class _Setup:
         schedule = Schedule(
             steps=self.steps, rate=self.recipe.rate, validate_every=self.recipe.validate_every, seed=self.seed
         )
-        network = network.to(device=self.device).to(memory_format=torch.channels_last)
+        # The convolutions of a CPU and of tensor cores want the channels last.
+        network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         best = fit(network, stage.step, stage.validate, schedule, self.runs / self.stage, compiled=self.compiled)
         click.echo(best)

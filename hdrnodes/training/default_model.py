@@ -1,13 +1,14 @@
 """How the stages of `default` are made, trained and put together into a model folder."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hdrnodes.errors import ModelError
 from hdrnodes.models import Model
@@ -41,8 +42,8 @@ class Recipe:
 
 RECIPES = {
     "dequantize": Recipe(size=(192, 192), steps=900, batch=8, rate=2e-3, validate_every=150),
-    "linearize": Recipe((128, 192), steps=1600, batch=32, rate=2e-3, validate_every=200, per_view=4, vary=0.4),
-    "hallucinate": Recipe((256, 384), steps=1200, batch=8, rate=1.5e-3, validate_every=150, clipped=(0.01, 0.25)),
+    "linearize": Recipe((128, 192), steps=1200, batch=32, rate=1.5e-3, validate_every=100, per_view=2, vary=0.15),
+    "hallucinate": Recipe((256, 384), steps=1300, batch=8, rate=7e-4, validate_every=150, clipped=(0.01, 0.25)),
     "refine": Recipe((192, 288), steps=400, batch=8, rate=1e-3, validate_every=100),
 }
 
@@ -71,7 +72,7 @@ def refine_network() -> WholeFrame:
 
 def trained(stage: str, runs: Path) -> Any:
     """A stage's network with the best weights of its run. Raises ModelError where it has none."""
-    makers = {
+    makers: dict[str, Callable[[], nn.Module]] = {
         "dequantize": dequantize_network,
         "linearize": linearize_network,
         "hallucinate": hallucinate_network,
@@ -87,7 +88,8 @@ def trained(stage: str, runs: Path) -> Any:
 
 def first_three(runs: Path) -> FirstThree:
     """The trained stages before refinement."""
-    return FirstThree(*(trained(stage, runs) for stage in ("dequantize", "linearize", "hallucinate")), LINEARIZE_OVERVIEW)
+    dequantize, linearize, hallucinate = (trained(stage, runs) for stage in ("dequantize", "linearize", "hallucinate"))
+    return FirstThree(dequantize, linearize, hallucinate, LINEARIZE_OVERVIEW)
 
 
 def export_default(runs: Path, output: Path, version: str, *, overwrite: bool = False) -> Model:

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdrnodes.camera.response import invert_response
@@ -49,9 +50,16 @@ class HallucinateStage:
         losses = {"log": log_error, "squared": squared, "tv": rough}
         losses["loss"] = log_error + 0.1 * squared + 0.02 * rough
         if self.features is not None:
-            losses["perceptual"] = perceptual_loss(self.features, out, target)
-            losses["loss"] = losses["loss"] + 0.1 * losses["perceptual"]
+            losses["perceptual"] = self._perceptual(out, target, alpha)
+            losses["loss"] = losses["loss"] + 0.05 * losses["perceptual"]
         return losses
+
+    def _perceptual(self, out: Tensor, target: Tensor, alpha: Tensor) -> Tensor:
+        """On a quarter of the batch, at half the size: VGG16 costs fifty times what our network does."""
+        assert self.features is not None
+        some = max(1, len(out) // 4)
+        halved = [F.avg_pool2d(each[:some], 2) for each in (out, target, alpha)]
+        return perceptual_loss(self.features, *halved)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         ours, plate, signed = [], [], []

@@ -35,9 +35,9 @@ def linearize_losses(network: nn.Module, plates: Plates) -> dict[str, Tensor]:
 class LinearizeStage:
     """What `loop.train` needs for this stage."""
 
-    def __init__(self, maker: PlateMaker, validation: ValidationSet, batch: int) -> None:
+    def __init__(self, maker: PlateMaker, validation: ValidationSet, batch: int, longer_side: int) -> None:
         self.maker, self.batch = maker, batch
-        self.validation = [(overview(plates.codes, 192), plates.curve[:, 0]) for plates in validation.plates]
+        self.validation = [(overview(plates.codes, longer_side), plates.curve[:, 0]) for plates in validation.plates]
 
     def step(self, network: nn.Module, random: torch.Generator) -> dict[str, Tensor]:
         return linearize_losses(network, self.maker.draw(self.batch, random))

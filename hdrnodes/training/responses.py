@@ -33,11 +33,11 @@ class Responses:
         """N x channels x 1024 inverse responses. Some differ between channels, as one camera's do."""
         kind = torch.rand(n, 1, generator=random)
         one, other = torch.randint(len(self.measured), (2, n), generator=random)
-        share = torch.rand(n, 1, generator=random) * 0.5 * (torch.rand(n, 1, generator=random) < 0.5)
+        share = torch.rand(n, 1, generator=random) * 0.5 * (torch.rand(n, 1, generator=random) < 0.25)
         film = self.measured[one] * (1 - share) + self.measured[other] * share
-        curves = torch.where(kind < 0.7, film, transfer_functions(n, random))
+        curves = torch.where(kind < 0.8, film, transfer_functions(n, random))
         # A bend that no set of curves has, so that the next camera is not outside what was seen.
-        bend = torch.exp(torch.randn(n, 1, generator=random) * 0.06)
+        bend = torch.exp(torch.randn(n, 1, generator=random) * 0.04)
         curves = constrain_curve(curves**bend)[:, None]  # N x 1 x S
         if channels == 1:
             return curves

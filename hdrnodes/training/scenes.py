@@ -1,5 +1,6 @@
 """HDR panoramas, all of them in the trainer's memory, scene-linear BT.709."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ class Scenes:
         light: N x 3 x H x (W + 2) float32, scene-linear, median luminance 0.18; one wrapped column on each side, so
             that a bilinear lookup crosses the seam.
         weights: N, how often each is drawn.
+        bright: N x 64 x 2, yaw and pitch (radians) of some of its brightest pixels: windows, lamps, the sun.
         names: N scene names.
     """
 
@@ -46,6 +48,7 @@ class Scenes:
             )
         stacked = torch.stack(light)
         self.light = torch.cat([stacked[..., -1:], stacked, stacked[..., :1]], dim=3).to(device)
+        self.bright = torch.stack([_brightest(pixels) for pixels in light])
         self.weights = torch.tensor(
             [min((w for key, w in RARE.items() if key in name), default=1.0) for name in self.names],
             device=device,
@@ -53,6 +56,15 @@ class Scenes:
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+def _brightest(pixels: Tensor, count: int = 64) -> Tensor:
+    """Directions of `count` pixels, evenly through the brightest 0.5 %; count x 2, yaw and pitch in radians."""
+    _, height, width = pixels.shape
+    order = pixels.mean(dim=0).flatten().argsort(descending=True)[: height * width // 200]
+    chosen = order[:: max(1, len(order) // count)][:count]
+    longitude, latitude = (chosen % width + 0.5) / width, (chosen // width + 0.5) / height
+    return torch.stack([(longitude - 0.5) * 2 * math.pi, (0.5 - latitude) * math.pi], dim=-1)
 
 
 def _normalised(pixels: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ def validation_set(scenes: Scenes, held_out: Tensor, views: int, size: tuple[int
     for view in range(views):
         for scene in range(len(scenes)):
             i = view * len(scenes) + scene
-            light = random_views(scenes, torch.tensor([scene]), size, random, (55.0, 95.0))
+            light = random_views(scenes, torch.tensor([scene]), size, random, (55.0, 95.0), toward_light=0.7)
             fraction = torch.tensor([CLIPPED[i % len(CLIPPED)]])
             light = expose(light, stops_to_clip(light, fraction)[:, None, None, None])
             # 7 is prime to the number of curves: each scene meets others in every round.

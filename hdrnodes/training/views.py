@@ -15,6 +15,7 @@ def random_views(
     size: tuple[int, int],
     random: torch.Generator,
     field_of_view: tuple[float, float] = (45.0, 100.0),
+    toward_light: float = 0.5,
 ) -> Tensor:
     """One random view of each of the scenes named.
 
@@ -24,18 +25,22 @@ def random_views(
         size: height, width of the views in pixels.
         random: the source of randomness (a CPU generator).
         field_of_view: horizontal, lowest and highest, degrees.
+        toward_light: how many of the views have one of the scene's brightest spots in them; the others look anywhere.
 
     Returns:
         N x 3 x height x width float32, scene-linear. Averaged over the pixel's area where the panorama is finer.
     """
     n = len(indices)
-    yaw, pitch, roll, fov, mirror = torch.rand(5, n, generator=random)
+    yaw, pitch, roll, fov, mirror, toward, spot = torch.rand(7, n, generator=random)
+    bright = scenes.bright[indices, (spot * scenes.bright.shape[1]).long()]
+    aimed = toward < toward_light
     return views(
         scenes,
         indices,
         size,
-        yaw=yaw * 2 * math.pi,
-        pitch=(pitch - 0.5) * math.radians(50),
+        yaw=torch.where(aimed, bright[:, 0] + (yaw - 0.5) * math.radians(50), yaw * 2 * math.pi),
+        # Nobody holds a camera straight up: the sun may stay above the frame.
+        pitch=torch.where(aimed, bright[:, 1].clamp(-0.4, 0.6) + (pitch - 0.5) * 0.4, (pitch - 0.5) * math.radians(50)),
         roll=(roll - 0.5) * math.radians(16),
         field_of_view=torch.deg2rad(field_of_view[0] + fov * (field_of_view[1] - field_of_view[0])),
         mirror=mirror < 0.5,

@@ -2,7 +2,7 @@
 
     context  = overview(linear, reduced)                                    once a frame, constant cost
     stops    = context's first three channels + local(linear, context)      tile by tile, small reach
-    radiance = gate(linear) * (2^stops - 1)                                 0 <= stops <= ceiling
+    radiance = gate(linear) * (2^stops - 1)                                 stops <= ceiling
 
 Only the first part needs to see far, and it sees the whole frame at any size; so tiles meet without a seam. The gate
 keeps channels that did not clip as they are: a red lamp keeps its green. Networks see log2 light and predict it.
@@ -37,6 +37,9 @@ class HallucinateOverview(StageNetwork):
         self.widths = tuple(widths)
         self.unet = UNet(6, self.widths, pooled=True)
         self.head = nn.Conv2d(self.widths[0], CONTEXT, 3, padding=1)
+        nn.init.zeros_(self.head.weight[:3])
+        assert self.head.bias is not None
+        nn.init.constant_(self.head.bias[:3], 1.0)  # what clipped is a stop above, to begin with
 
     @property
     def config(self) -> dict[str, Any]:
@@ -80,7 +83,7 @@ class Hallucinate(StageNetwork):
         }
 
     def forward(self, linear: Tensor, context: Tensor, window: Tensor) -> Tensor:
-        """N x 3 x H x W scene-linear, the frame's context, where the tile stands in it -> radiance, >= 0."""
+        """N x 3 x H x W scene-linear, the frame's context, where the tile stands in it -> radiance, N x 3 x H x W."""
         height, width = linear.shape[-2:]
         padded = pad_to(linear, 4)
         rows, columns = padded.shape[-2:]
@@ -93,6 +96,7 @@ class Hallucinate(StageNetwork):
         x = self.up(torch.cat([F.interpolate(x, scale_factor=2.0, mode="bilinear"), fine], dim=1))
         detail = F.pixel_shuffle(self.head(x), 2)[..., :height, :width].float()
         base = look_up(context[:, :3], window, rows, columns)[..., :height, :width]
-        stops = CEILING * torch.tanh(F.softplus(base + detail, beta=2.0) / CEILING)
+        # Leaky below zero: a plain floor has no gradient, and a network that once falls under it stays there.
+        stops = CEILING * torch.tanh(F.leaky_relu(base + detail, 0.1) / CEILING)
         gate = ((linear - 0.5) * 2.5).clamp(0, 1)
         return gate * (torch.exp2(stops) - 1)
