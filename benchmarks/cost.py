@@ -2,8 +2,9 @@
 
     python benchmarks/cost.py [--executor openvino] [--size 1024]
 
-`published`, with random weights (they cost the same), runs beside `default` in the same process, so that the ratio holds
-on a noisy machine. The peak is that of a large float32 matrix product, measured between the stages. Needs hdrnodes[train].
+`published`, with random weights (they cost the same), runs beside `default` in the same process, so that the ratio
+holds on a noisy machine. The peak is that of a large float32 matrix product, measured between the stages. Needs the
+`train` extra.
 """
 
 import argparse

@@ -25,8 +25,9 @@ def desk(tmp_path, monkeypatch):
     return tmp_path
 
 
-def hdrnodes(*words, **more):
-    return subprocess.run([sys.executable, "-m", "hdrnodes", *words], check=True, capture_output=True, text=True, **more)
+def hdrnodes(*words):
+    command = [sys.executable, "-m", "hdrnodes", *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True)
 
 
 def test_main_job(desk):

@@ -1,7 +1,7 @@
 """What one picture tells of the camera's response, as numbers that do not say what the picture shows.
 
     tones    how much of the picture lies at each level: of its luma, its brightest and its darkest channel
-    steps    how far neighbours lie apart, level by level, at two scales: a response pulls tones apart where it is steep,
+    steps    how far neighbours lie apart, level by level, at two scales: a response parts tones where it is steep,
              and scenes have edges of all strengths at all levels
     bends    how far a pixel lies from the mean of its neighbours, level by level: light mixes linearly across an edge
              before the response, and only there

@@ -29,7 +29,7 @@ class ConvNorm(nn.Module):
         self.norm = nn.BatchNorm2d(outputs, eps=1e-3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.conv(x))  # type: ignore[no-any-return]
+        return self.norm(self.conv(x))
 
 
 class Bottleneck(nn.Module):
@@ -86,7 +86,7 @@ class Linearize(StageNetwork):
         for block in self.blocks.values():
             x = block(x)  # N, 512, H / 8, W / 8 in the end
         weights = self.weigh(x.mean(dim=(2, 3)))  # N, 11
-        return constrain_curve(self.mean + weights @ self.directions)  # type: ignore[no-any-return]
+        return constrain_curve(self.mean + weights @ self.directions)
 
     def look_at(self, display: Tensor) -> Tensor:
         """The picture, its edges, and where on the scale its values lie: N x 3 x H x W -> N x 102 x H x W."""

@@ -35,7 +35,7 @@ class Up(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         x = self.before(twice_the_size(x))
-        return self.after(torch.cat([x, skip], dim=1))  # type: ignore[no-any-return]
+        return self.after(torch.cat([x, skip], dim=1))
 
 
 def twice_the_size(x: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ class UNet(nn.Module):
         x = self.bottom(x)  # N, bottom, H / 16, W / 16
         for up, skip in zip(self.up, reversed(skips), strict=True):
             x = up(x, skip)  # the shape of skip
-        return self.head(x)  # type: ignore[no-any-return]
+        return self.head(x)
 
 
 class Dequantize(StageNetwork):
