@@ -162,7 +162,7 @@ class Image:
         first, *more = self._colour
         if more:
             pixels, channels = rgb, self.channels
-            if self.pixels.shape[2] > 3:
+            if self._colour != (0, 1, 2) or self.pixels.shape[2] > 3:
                 pixels = self.pixels.copy()
                 pixels[..., _as_slice(self._colour)] = rgb
         else:

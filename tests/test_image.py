@@ -69,6 +69,13 @@ def test_grey_is_expanded_and_becomes_rgb_and_keeps_its_alpha_and_depth():
     assert (coloured.colorspace, dict(coloured.metadata), coloured.bits) == (LINEAR, {"Make": "X"}, 8)
 
 
+def test_colours_go_where_their_names_are_without_a_fourth_channel_too():
+    image = Image(ramp(2, 3, 3), channels=("B", "G", "R"))
+    coloured = image.with_rgb(1 + ramp(2, 3, 3))
+    np.testing.assert_array_equal(coloured.rgb, 1 + ramp(2, 3, 3))
+    np.testing.assert_array_equal(coloured.pixels, 1 + ramp(2, 3, 3)[..., ::-1])
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
