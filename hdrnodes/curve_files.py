@@ -57,7 +57,7 @@ def load_samples(path: Path) -> Pixels:
         raise ReadError(path, f"cannot be read ({error.strerror})", "check its permissions") from error
     try:
         return parsers[path.suffix.lower()](lines).astype(np.float32)
-    except (ValueError, IndexError, KeyError) as error:
+    except (ValueError, IndexError, KeyError, csv.Error) as error:
         raise ReadError(path, f"is no curve ({_one_line(error)})", REMEDY) from error
 
 

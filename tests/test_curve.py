@@ -120,6 +120,7 @@ def test_csv_points_may_be_few_and_uneven(tmp_path):
         ("a.csv", "display,linear\n0.2,0\n1,1\n", "do not rise from 0 to 1"),
         ("a.csv", "display,linear\n0,0\n1,1,1\n", "is no curve"),
         ("a.csv", "display\n0\n1\n", "is no curve"),
+        ("a.csv", "display,linear\n0," + "1" * 200_000, "field larger than"),
         ("a.spi1d", "Version 1\nFrom 0 1\nLength 3\nComponents 1\n{\n0\n1\n}\n", "2 rows of 1, not 3 of 1"),
         ("a.spi1d", "Version 1\n{\n0\n1\n}\n", "is no curve"),
         ("a.spi1d", "hello", "is no curve"),
