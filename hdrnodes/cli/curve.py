@@ -70,10 +70,10 @@ def curve(
     notes: list[str] = []
     with log_as_notes(notes.append):
         estimated, failures = _estimate(graph, files, replace(context, say=notes.append), teller)
-    for note in dict.fromkeys(notes):
-        teller.line(note)
     if estimated is None:
         raise Exit(1)
+    for note in dict.fromkeys(notes):
+        teller.line(note)
     written = [path for path in outputs if _save(estimated, path, overwrite, teller)]
     if as_json:
         print_json(_as_json(estimated, written, notes))
