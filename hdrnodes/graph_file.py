@@ -18,16 +18,16 @@ Saved files say every knob, so that a later version with other defaults makes th
 from __future__ import annotations
 
 import json
-import os
 import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hdrnodes.errors import GraphError, KnobError, ReadError, WriteError
+from hdrnodes.errors import GraphError, KnobError, ReadError
 from hdrnodes.graph import Graph
 from hdrnodes.spelling import did_you_mean
+from hdrnodes.whole_file import whole_file
 
 if TYPE_CHECKING:
     from hdrnodes.plugins import Plugins
@@ -61,17 +61,9 @@ def save(graph: Graph, path: str | Path, overwrite: bool = False) -> None:
         WriteError: the file exists, or cannot be written.
         GraphError: the graph is not whole.
     """
-    path = Path(path)
     graph.validate()
-    if path.exists() and not overwrite:
-        raise WriteError(path, "exists already", "give another name, or allow to overwrite it")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole_file(Path(path), overwrite) as temporary:
         temporary.write_text(to_toml(graph), encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise WriteError(path, (error.strerror or str(error)).lower(), "may you write there?") from error
 
 
 def from_toml(text: str, plugins: Plugins | None = None) -> Graph:
