@@ -75,7 +75,7 @@ def is_pattern(path: str) -> bool:
     (True, True, False, False)
     """
     name = re.split(r"[/\\]", path)[-1]
-    return bool(re.search(r"[#@]|%\d*d|\$F\d*", name)) and not Path(path).exists()
+    return bool(re.search(r"[#@]|%\d*d|\$F\d*", name)) and not _exists(path)
 
 
 def frame_path(path: str, frame: int) -> Path:
@@ -105,7 +105,7 @@ def frames_of(pattern: str, frames: str | None = None) -> tuple[int, ...]:
 def existing_frames(pattern: str, frames: str | None = None) -> tuple[list[int], list[int]]:
     """The frames of a pattern that are there, and those that are missing. Raises ReadError where none is there."""
     wanted = frames_of(pattern, frames)
-    exists = {frame: frame_path(pattern, frame).exists() for frame in wanted}
+    exists = {frame: _exists(frame_path(pattern, frame)) for frame in wanted}
     if not any(exists.values()):
         raise ReadError(pattern, f"none of its frames {as_ranges(wanted)} exists", "check the path and the range")
     return [frame for frame in wanted if exists[frame]], [frame for frame in wanted if not exists[frame]]
@@ -118,6 +118,10 @@ def as_ranges(frames: Sequence[int]) -> str:
     '1001-1003,1005'
     """
     return str(FrameSet.framesToFrameRange(frames, sort=False))
+
+
+def _exists(path: str | Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises OSError for a name that is too long
 
 
 def _parse(path: str) -> FileSequence:
@@ -138,7 +142,7 @@ def _parse_range(subject: str, frames: str) -> tuple[int, ...]:
 
 
 def _target(source: Path, frame: int | None, output: str, count: int) -> Path:
-    if output.endswith(("/", "\\")) or Path(output).is_dir():
+    if output.endswith(("/", "\\")) or os.path.isdir(output):  # noqa: PTH112 - as in `_exists`
         return Path(output) / f"{source.stem}.exr"
     if not is_pattern(output):
         if count > 1:

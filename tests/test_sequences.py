@@ -65,6 +65,13 @@ def test_files_go_into_a_folder_under_their_names_or_into_a_pattern_by_their_num
     assert [job.target.name for job in plan.jobs] == ["out.000042.exr", "out.000043.exr"]
 
 
+def test_names_that_are_too_long_are_planned_as_they_are():
+    long = "x" * 300
+    assert plan_jobs([f"{long}.jpg"], f"{long}.exr").jobs[0].target.name == f"{long}.exr"
+    with pytest.raises(ReadError, match="none of its frames 1-2 exist"):
+        plan_jobs([f"{long}.####.jpg"], "out/", "1-2")
+
+
 def test_links_in_a_circle_are_planned_as_they_are(tmp_path):
     circle = tmp_path / "loop.jpg"
     circle.symlink_to(circle)
