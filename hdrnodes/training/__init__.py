@@ -1,7 +1,12 @@
 """Training: run the camera forwards on HDR scenes, fit the stages backwards. Needs the `train` extra (torch).
 
-scenes     HDR panoramas, held in memory          responses  camera curves, measured and made
-views      random perspective views of them       plates     the camera: view -> plate, with every truth on the way
-losses     what the stages are fitted with        stages     one trainer for each stage
-validate   the table of the README                vgg        features for the perceptual loss
+scenes, views          HDR panoramas, held in memory; random perspective views of them
+responses              camera curves, measured and made; response_basis computes what is shipped of them
+plates                 the camera: view -> plate, with every truth on the way
+dequantize, linearize, hallucinate, refine      each stage's losses, its step and its score
+losses, vgg            what they share; features for the perceptual loss
+loop                   the optimiser, the averaged weights, checkpoints
+default_model, whole   how `default` is made, its recipes, its export; a stage with its overview network
+validation_plates, validate                     the table of the README
+cli                    `hdrnodes train ...`
 """

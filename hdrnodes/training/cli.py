@@ -106,6 +106,29 @@ def export(runs: Path, output: Path, version: str, overwrite: bool) -> None:
     click.echo(export_default(runs, output, version, overwrite=overwrite).folder)
 
 
+@train.command()
+@click.option("--validation", type=FOLDER, required=True, help="Folder of panoramas that no training saw.")
+@click.option("--responses", type=FILE, required=True, help="Measured responses: dorf_*.npz, key `inverse`.")
+@click.option("--model", default="default", show_default=True, help="A name that `hdrnodes doctor` lists.")
+@click.option("--executor", default="auto", show_default=True)
+@click.option("--views", type=click.IntRange(1), default=10, show_default=True, help="Plates of each scene.")
+def validate(validation: Path, responses: Path, model: str, executor: str, views: int) -> None:
+    """How good a model is, beside the linearised plate: means over plates, with paired intervals."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from hdrnodes.training.validate import methods, table
+    from hdrnodes.training.validate import validate as score
+
+    plates = validation_set(Scenes(validation), measured_responses(responses)[1], views)
+    scores = {name: score(method, plates) for name, method in methods(model, executor).items()}
+    columns = ("inside, stops", "outside, stops", "peak, stops", "curve RMSE")
+    shown = Table("method", *columns, title=f"{len(plates.plates)} plates of {len(set(plates.scenes))} scenes")
+    for row in table(scores):
+        shown.add_row(*row)
+    Console(width=160).print(shown)
+
+
 class _Setup:
     """What every stage's training needs, from its options."""
 
@@ -132,7 +155,8 @@ class _Setup:
             Responses(self.measured),
             self.recipe.size,
             self.recipe.per_view,
-            self.recipe.vary,
+            self.recipe.odd,
+            self.recipe.one_curve,
             self.recipe.clipped,
         )
         self.validation: ValidationSet = validation_set(Scenes(validation, self.device), held_out, views=3)

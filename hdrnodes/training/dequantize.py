@@ -11,9 +11,10 @@ from hdrnodes.training.validation_plates import ValidationSet
 
 
 def squared_codes(found: Tensor, plates: Plates) -> Tensor:
-    """Mean squared error in 8-bit codes, where the plate did not clip."""
+    """Mean squared error of each plate, in 8-bit codes, where it did not clip; N values."""
     unclipped = (plates.light < 1).float()
-    return ((found - plates.display).square() * unclipped).sum() / unclipped.sum().clamp(min=1) * 255**2
+    error = ((found - plates.display) * 255).square() * unclipped
+    return error.sum(dim=(1, 2, 3)) / unclipped.sum(dim=(1, 2, 3)).clamp(min=1)
 
 
 class DequantizeStage:
@@ -25,8 +26,11 @@ class DequantizeStage:
     def step(self, network: nn.Module, random: torch.Generator) -> dict[str, Tensor]:
         plates = self.maker.draw(self.batch, random)
         error = squared_codes(network(plates.codes), plates)
-        # A noisy plate has a hundred times the error of a clean one; the root keeps the clean ones in view.
-        return {"loss": torch.sqrt(error + 1e-3), "squared": error, "plate": squared_codes(plates.codes, plates)}
+        before = squared_codes(plates.codes, plates)
+        # A noisy plate has a hundred times the error of a clean one, and clean ones must not come back worse than they
+        # were: the root of each, against what it was.
+        share = torch.sqrt((error + 1e-3) / (before + 1e-3))
+        return {"loss": share.mean(), "squared": error.mean(), "plate": before.mean()}
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         gains = []

@@ -15,6 +15,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from hdrnodes.whole_file import whole_file
+
 Step = Callable[[nn.Module, torch.Generator], dict[str, Tensor]]  # "loss" and whatever else is worth a column
 Validate = Callable[[nn.Module], dict[str, float]]  # "score" (lower is better) and whatever else
 
@@ -145,7 +147,7 @@ class _Run:
         for i, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{i}.{k}": torch.as_tensor(v) for k, v in state.items()}
         about = {"done": self.done, "best": self.best, "schedule": asdict(self.schedule)}
-        _write({k: v.contiguous() for k, v in tensors.items()}, file, {"run": json.dumps(about)})
+        _write(tensors, file, {"run": json.dumps(about)})
 
     def _load(self, file: Path) -> None:
         groups: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimiser": {}}
@@ -165,6 +167,5 @@ class _Run:
 
 
 def _write(tensors: dict[str, Tensor], file: Path, about: dict[str, str]) -> None:
-    partial = file.with_suffix(".part")
-    save_file({k: v.detach().cpu() for k, v in tensors.items()}, partial, about)
-    partial.rename(file)
+    with whole_file(file, overwrite=True) as temporary:
+        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, about)

@@ -11,6 +11,7 @@ from hdrnodes.camera.jpeg import jpeg
 from hdrnodes.camera.noise import add_noise
 from hdrnodes.camera.quantisation import quantise
 from hdrnodes.camera.response import apply_response
+from hdrnodes.training.losses import luminance
 from hdrnodes.training.responses import Responses
 from hdrnodes.training.scenes import Scenes
 from hdrnodes.training.views import random_views
@@ -40,8 +41,9 @@ class PlateMaker:
         scenes, responses: what is photographed, and with which cameras.
         size: height and width of the plates, pixels.
         per_view: plates made of each view, each with its own camera: what tells cameras apart is then not the scene.
-        vary: how far contrast, colour and channel order may leave what the scene has; 0 for networks that must learn
-            what the world looks like, 1 for those that must not.
+        odd: how many of the views are as photographs are now and then and panoramas seldom: close up, of nearly one
+            colour, in colours that no scene has, dark with nothing clipped.
+        one_curve: for all channels; else some plates have three that lie close.
         clipped: the least and the most that an exposure clips, of the pixels.
     """
 
@@ -51,24 +53,28 @@ class PlateMaker:
         responses: Responses,
         size: tuple[int, int],
         per_view: int = 1,
-        vary: float = 0.0,
+        odd: float = 0.0,
+        one_curve: bool = False,
         clipped: tuple[float, float] = (0.0, 0.25),
     ) -> None:
         self.scenes, self.responses, self.size, self.per_view = scenes, responses, size, per_view
-        self.vary, self.clipped = vary, clipped
+        self.odd, self.one_curve, self.clipped = odd, one_curve, clipped
 
     def draw(self, n: int, random: torch.Generator) -> Plates:
         """N plates, `per_view` of each view, one after the other."""
-        chosen = torch.multinomial(self.scenes.weights.cpu(), n // self.per_view, replacement=True, generator=random)
-        view = random_views(self.scenes, chosen, self.size, random)
-        view = _vary_content(view, self.vary, random)
-        view = view.repeat_interleave(self.per_view, dim=0)
+        views = n // self.per_view
+        chosen = torch.multinomial(self.scenes.weights.cpu(), views, replacement=True, generator=random)
+        odd = torch.rand(views, generator=random) < self.odd
+        narrow, wide = torch.where(odd, 8.0, 45.0), torch.where(odd, 45.0, 100.0)
+        view = random_views(self.scenes, chosen, self.size, random, (narrow, wide))
+        device = view.device
+        view = _vary_colours(view, odd.to(device), random).repeat_interleave(self.per_view, dim=0)
         least, most = self.clipped
         fraction = least + (most - least) * torch.rand(n, generator=random) ** 1.5
-        device = view.device
-        light = expose(view, stops_to_clip(view, fraction.to(device))[:, None, None, None])
-        curve = self.responses.draw(n, random, channels=3 if self.vary == 0 else 1).to(device)
-        return photograph(light, curve, random)
+        darker = torch.where(odd.repeat_interleave(self.per_view), 1.5 * torch.rand(n, generator=random), 0.0)
+        stops = stops_to_clip(view, fraction.to(device)) - darker.to(device)
+        curve = self.responses.draw(n, random, channels=1 if self.one_curve else 3).to(device)
+        return photograph(expose(view, stops[:, None, None, None]), curve, random)
 
 
 def photograph(light: Tensor, curve: Tensor, random: torch.Generator) -> Plates:
@@ -91,23 +97,18 @@ def photograph(light: Tensor, curve: Tensor, random: torch.Generator) -> Plates:
     return Plates(light, apply_response(clip(light), curve), codes, curve)
 
 
-def _vary_content(view: Tensor, amount: float, random: torch.Generator) -> Tensor:
-    """White balance, saturation, contrast and, where allowed, the order of the channels."""
+def _vary_colours(view: Tensor, odd: Tensor, random: torch.Generator) -> Tensor:
+    """White balance and saturation, a little; of the odd ones much, and the order of their channels."""
     n, device = len(view), view.device
+    much = odd.float()[:, None, None, None]
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=random).to(device)
 
-    balance = torch.exp2(normal(n, 3, 1, 1) * (0.1 + 0.3 * amount))
-    view = view * balance
-    luminance = (0.2126 * view[:, :1] + 0.7152 * view[:, 1:2] + 0.0722 * view[:, 2:]).clamp(min=0)
-    saturation = 1 + normal(n, 1, 1, 1) * (0.1 + 0.25 * amount)
-    view = (luminance + (view - luminance) * saturation).clamp(min=0)
-    if amount == 0:
-        return view
-    contrast = torch.exp(normal(n, 1, 1, 1) * 0.15 * amount)
-    view = 0.18 * (view / 0.18) ** contrast
+    view = view * torch.exp2(normal(n, 3, 1, 1) * (0.1 + 0.6 * much))
+    grey = luminance(view).clamp(min=0)
+    saturation = 1 + normal(n, 1, 1, 1) * (0.12 + 0.8 * much)
+    view = (grey + (view - grey) * saturation).clamp(min=0)
     order = torch.argsort(torch.rand(n, 3, generator=random), dim=1).to(device)
-    view = view.gather(1, order[:, :, None, None].expand_as(view))
-    grey = (torch.rand(n, 1, 1, 1, generator=random) < 0.1 * amount).to(device)
-    return torch.where(grey, view.mean(dim=1, keepdim=True), view)
+    order = torch.where(odd[:, None], order, torch.arange(3, device=device))
+    return view.gather(1, order[:, :, None, None].expand_as(view))

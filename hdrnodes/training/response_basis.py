@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from hdrnodes.training.responses import measured_responses
+from hdrnodes.whole_file import whole_file
 
 BASIS = Path(__file__).parents[1] / "camera" / "basis.npz"
 DIRECTIONS = 11
@@ -33,8 +34,7 @@ def reconstruction_error(curves: np.ndarray, mean: np.ndarray, directions: np.nd
 if __name__ == "__main__":
     training, held_out = (curves.numpy() for curves in measured_responses(Path(sys.argv[1])))
     mean, directions = response_basis(training)
-    partial = BASIS.with_name("basis.part.npz")
-    np.savez(partial, mean=mean, directions=directions)
-    partial.rename(BASIS)
+    with whole_file(BASIS, overwrite=True) as temporary:
+        np.savez(temporary, mean=mean, directions=directions)
     error = reconstruction_error(held_out, mean, directions)
     sys.stdout.write(f"{BASIS}: {len(training)} curves; the {len(held_out)} held out come back to RMSE {error:.4f}\n")

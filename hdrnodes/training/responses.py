@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hdrnodes.camera.response import SAMPLES, constrain_curve
+from hdrnodes.camera.response import SAMPLES, constrain_curve, invert_response
+from hdrnodes.curve import Curve
 
 HELD_OUT = 30  # of the measured curves, for validation only
 
@@ -35,7 +36,7 @@ class Responses:
         one, other = torch.randint(len(self.measured), (2, n), generator=random)
         share = torch.rand(n, 1, generator=random) * 0.5 * (torch.rand(n, 1, generator=random) < 0.25)
         film = self.measured[one] * (1 - share) + self.measured[other] * share
-        curves = torch.where(kind < 0.8, film, transfer_functions(n, random))
+        curves = torch.where(kind < 0.7, film, transfer_functions(n, random))
         # A bend that no set of curves has, so that the next camera is not outside what was seen.
         bend = torch.exp(torch.randn(n, 1, generator=random) * 0.04)
         curves = constrain_curve(curves**bend)[:, None]  # N x 1 x S
@@ -47,17 +48,13 @@ class Responses:
 
 
 def transfer_functions(n: int, random: torch.Generator) -> Tensor:
-    """N x 1024: inverses of sRGB, BT.709 and pure gammas, half of them with an S-shaped tone curve on top.
-
-    Sources: IEC 61966-2-1; ITU-R BT.709-6.
-    """
+    """N x 1024: inverses of sRGB, BT.709 and pure gammas, half of them with an S-shaped tone curve on top."""
     display = torch.linspace(0, 1, SAMPLES).expand(n, -1)
     strength = torch.randn(n, 1, generator=random) * 0.25 * (torch.rand(n, 1, generator=random) < 0.5)
     middle = 0.35 + 0.3 * torch.rand(n, 1, generator=random)
     # Undo an S: a gain that pulls display values away from the middle, the ends held.
     toned = display - strength * display * (1 - display) * torch.tanh((display - middle) * 4)
-    srgb = torch.where(toned <= 0.04045, toned / 12.92, ((toned.clamp(min=0) + 0.055) / 1.055) ** 2.4)
-    bt709 = torch.where(toned <= 0.081, toned / 4.5, ((toned.clamp(min=0) + 0.099) / 1.099) ** (1 / 0.45))
+    srgb, bt709 = (invert_response(toned, torch.tensor(Curve.named(name).samples[0])) for name in ("srgb", "bt709"))
     gamma = toned.clamp(min=0) ** (1.6 + 0.9 * torch.rand(n, 1, generator=random))
     kind = torch.rand(n, 1, generator=random)
     return constrain_curve(torch.where(kind < 0.5, srgb, torch.where(kind < 0.75, bt709, gamma)))

@@ -14,7 +14,7 @@ def random_views(
     indices: Tensor,
     size: tuple[int, int],
     random: torch.Generator,
-    field_of_view: tuple[float, float] = (45.0, 100.0),
+    field_of_view: tuple[float | Tensor, float | Tensor] = (45.0, 100.0),
     toward_light: float = 0.5,
 ) -> Tensor:
     """One random view of each of the scenes named.
@@ -24,7 +24,7 @@ def random_views(
         indices: N scene numbers.
         size: height, width of the views in pixels.
         random: the source of randomness (a CPU generator).
-        field_of_view: horizontal, lowest and highest, degrees.
+        field_of_view: horizontal, lowest and highest, degrees; for all, or N of them.
         toward_light: how many of the views have one of the scene's brightest spots in them; the others look anywhere.
 
     Returns:
