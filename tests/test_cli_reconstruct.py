@@ -119,6 +119,56 @@ def test_frames_made_with_other_knobs_are_not_taken_for_finished(reconstruct, sh
     assert len(reconstruct(shot, "--ceiling", 2, "--overwrite").stdout.split()) == 4
 
 
+def test_a_wider_range_would_be_another_shot_with_another_curve(reconstruct, shot, tmp_path):
+    command = (shot, "-o", tmp_path / "out.####.exr", "--scope", "shot")
+    assert reconstruct(*command, "--frames", "1001-1002").exit_code == 0
+    ran = reconstruct(*command)
+    assert ran.exit_code == 1
+    assert f"{tmp_path}/out.1001.exr: exists already, made with another curve" in ran.stderr
+    ran = reconstruct(*command, "--overwrite")
+    assert len({header(path, "hdrnodes:curve") for path in tmp_path.glob("out.*.exr")}) == 1
+
+
+def test_a_curve_file_with_other_contents_is_another_curve(reconstruct, shot, tmp_path):
+    curve = tmp_path / "camera.csv"
+    library.Curve.named("srgb").save(curve)
+    command = (shot, "--curve", curve, "--frames", "1001-1002")
+    assert [reconstruct(*command).exit_code for _ in range(2)] == [0, 0]
+    library.Curve.named("bt709").save(curve, overwrite=True)
+    ran = reconstruct(*command)
+    assert (ran.exit_code, "plate.1002.exr: exists already, made with another curve" in ran.stderr) == (1, True)
+
+
+def test_a_plate_that_was_replaced_is_another_and_a_copy_is_not(reconstruct, shot, tmp_path):
+    command = (shot, "-o", tmp_path / "out.####.exr", "--frames", "1001-1002")
+    assert reconstruct(*command).exit_code == 0
+    os.utime(tmp_path / "plate.1001.png", (0, 0))
+    save(tmp_path / "plate.1002.png", plate(seed=7))
+    ran = reconstruct(*command)
+    assert (ran.exit_code, "out.1001" in ran.stderr) == (1, False)
+    assert "out.1002.exr: exists already, made from another plate" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "spoil", "told"),
+    [
+        ("exr", lambda path: path.write_bytes(path.read_bytes()[:-100]), "cut off or damaged"),
+        ("png", lambda path: path.write_bytes(path.read_bytes()[:-200]), "cut off or damaged"),
+        ("jpg", lambda path: path.write_bytes(path.read_bytes()[:-40]), "cut off or damaged"),
+        ("tif", lambda path: path.write_bytes(b"half a dozen bytes"), "is no picture"),
+        ("tif", lambda path: save(path, plate(8, 9)), "has 9 x 8 pixels"),
+    ],
+)
+def test_what_is_not_whole_is_not_finished(reconstruct, shot, tmp_path, kind, spoil, told):
+    command = (shot, "-o", tmp_path / f"out.####.{kind}", "--frames", "1001-1002")
+    assert [reconstruct(*command).exit_code for _ in range(2)] == [0, 0]
+    spoil(tmp_path / f"out.1001.{kind}")
+    ran = reconstruct(*command)
+    assert ran.exit_code == 1
+    assert f"{tmp_path}/out.1001.{kind}: exists already, " in ran.stderr and told in ran.stderr
+    assert "1 of 2 are there already" in ran.stderr
+
+
 def test_frames_that_somebody_else_made_are_not_taken_for_finished(reconstruct, shot, tmp_path):
     save(tmp_path / "plate.1001.exr", pixel_type="half")
     ran = reconstruct(shot, "--frames", "1001-1002")

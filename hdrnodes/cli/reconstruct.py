@@ -90,8 +90,8 @@ def reconstruct(
     shots: dict[str, Shot] = {}
     tasks = []
     for job in found.jobs:
-        graph = RecordedGraph(_graph(job, given), hashes)
         shot = shots.setdefault(_shot_name(job), Shot())
+        graph = RecordedGraph(_graph(job, given), hashes, shot, job.frame)
         shot.frames.append((graph, job.frame))
         tasks.append(_task(job, graph, shot, context, resumes=job.frame is not None or len(found.jobs) > 1))
     do_tasks(tasks, teller, failed=found.failed, as_json=as_json)

@@ -9,10 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from hdrnodes.cli.fingerprint import fingerprint
+from hdrnodes.cli.finished import attributes_of_whole
+from hdrnodes.cli.shot import Shot, fingerprints_of_plates
 from hdrnodes.errors import WriteError
 from hdrnodes.file_formats import file_format
 from hdrnodes.graph import Graph
 from hdrnodes.image import Image
+from hdrnodes.nodes.inverse_crf import InverseCRF
+from hdrnodes.nodes.read import Read, frame_path
 from hdrnodes.nodes.write import Write
 from hdrnodes.whole_file import check_writable
 
@@ -20,18 +25,33 @@ from hdrnodes.whole_file import check_writable
 _NOT_OF_THE_PICTURE = {"path", "max_megapixels", "overwrite"}
 
 
+# What two runs may differ in -> what is said of a file when they do.
+_DIFFERENCES = {
+    "knobs": "made with other knobs",
+    "model_hashes": "made with other models",
+    "curves": "made with another curve, for the curve file or the shot's frames are not the same",
+    "plates": "made from another plate",
+}
+
+
 class RecordedGraph(Graph):
-    """A graph whose pictures say more of how they were made: every knob as JSON, and the hashes of the models.
+    """A graph whose pictures say more of how they were made: every knob as JSON, and what went in besides.
 
     Args:
         graph: to be taken over.
         model_hashes: from `hdrnodes.cli.models.model_hashes`.
+        shot: the frames that share curves; read when they are needed, so they may be added later.
+        frame: the number of the one that is made.
     """
 
-    def __init__(self, graph: Graph, model_hashes: Mapping[str, Any]) -> None:
+    def __init__(
+        self, graph: Graph, model_hashes: Mapping[str, Any], shot: Shot | None = None, frame: int | None = None
+    ) -> None:
         super().__init__(graph.inputs, graph.outputs)
         self.steps = dict(graph.steps)
         self.model_hashes = dict(model_hashes)
+        self.shot = shot or Shot([(self, frame)])
+        self.frame = frame
 
     def record(self) -> dict[str, object]:
         return {**super().record(), **self.settings()}
@@ -42,7 +62,23 @@ class RecordedGraph(Graph):
             name: {knob: value for knob, value in step.node.model_dump().items() if knob not in _NOT_OF_THE_PICTURE}
             for name, step in self.steps.items()
         }
-        return {"knobs": knobs, "model_hashes": self.model_hashes}
+        plates = fingerprints_of_plates(self, self.frame)
+        return {"knobs": knobs, "model_hashes": self.model_hashes, "curves": self._curves(), "plates": plates}
+
+    def _curves(self) -> dict[str, object]:
+        """What the curves come from that knobs do not tell: a file's contents, the frames that a shot's is made of.
+
+        Not the curve itself: another executor makes another one, by a rounding, and a run that finds everything done
+        would have to estimate it first.
+        """
+        sources: dict[str, object] = {}
+        for name, step in self.steps.items():
+            node = step.node
+            if isinstance(node, InverseCRF) and node.curve not in ("estimate", "srgb", "bt709"):
+                sources[name] = fingerprint(Path(node.curve))
+            elif isinstance(node, InverseCRF) and node.curve == "estimate" and node.scope == "shot":
+                sources[name] = self.shot.fingerprint
+        return sources
 
 
 def check_target(path: Path, write: Write, resumes: bool) -> None:
@@ -62,34 +98,25 @@ def check_target(path: Path, write: Write, resumes: bool) -> None:
 
 
 def is_finished(path: Path, graph: RecordedGraph) -> bool:
-    """Whether an earlier run of the same command wrote this file; it is whole then, for files appear when they are.
+    """Whether an earlier run of the same command wrote this file. Only an EXR can tell; of other formats, a whole
+    picture of the plate's size is taken for one.
 
     Raises:
-        WriteError: it was made with other knobs or models, or by somebody else.
+        WriteError: it is not whole; it was made with other knobs, models, curves, from other plates, or by somebody
+            else.
     """
     if not path.exists():
         return False
+    nodes = [step.node for step in graph.steps.values()]
+    plates = [Path(frame_path(node.path, graph.frame)) for node in nodes if isinstance(node, Read)]
+    found = attributes_of_whole(path, plates)
     if path.suffix.lower() != ".exr":  # the others have no place for the record
         return True
-    found = _recorded(path)
     if not found:
         raise WriteError(path, "exists already, and hdrnodes did not make it", "choose another name, or overwrite")
     for name, wanted in graph.settings().items():
+        if name == "plates" and isinstance(wanted, dict) and None in wanted.values():
+            continue  # they went since; what was made of them is still that
         if found.get(f"hdrnodes:{name}") != json.dumps(wanted, default=str, sort_keys=True):
-            what = "models" if name == "model_hashes" else name
-            raise WriteError(path, f"exists already, made with other {what}", "choose another name, or overwrite")
+            raise WriteError(path, f"exists already, {_DIFFERENCES[name]}", "choose another name, or overwrite")
     return True
-
-
-def _recorded(path: Path) -> dict[str, Any]:
-    """The attributes of a file that hdrnodes wrote; nothing of others, or where there is no picture."""
-    import OpenImageIO as oiio
-
-    source = oiio.ImageInput.open(str(path))
-    if source is None:
-        oiio.geterror()  # taken, or it is printed at exit
-        return {}
-    try:
-        return {each.name: each.value for each in source.spec().extra_attribs if each.name.startswith("hdrnodes:")}
-    finally:
-        source.close()

@@ -60,9 +60,9 @@ def run(
         teller.line(f"{graph_file}: has no Write node, so nothing is kept")
     numbers, failed = _frames(graph, frames, teller)
     context = make_context(executor, tile, models_of(graph), teller)
-    recorded = RecordedGraph(graph, model_hashes(models_of(graph), context.known_plugins()))
-    shot = Shot([(recorded, number) for number in numbers])
-    tasks = [_task(graph_file, recorded, number, shot, context) for number in numbers]
+    hashes = model_hashes(models_of(graph), context.known_plugins())
+    shot = Shot([(graph, number) for number in numbers])
+    tasks = [_task(graph_file, RecordedGraph(graph, hashes, shot, number), number, shot, context) for number in numbers]
     do_tasks(tasks, teller, failed=failed, as_json=as_json)
 
 
@@ -110,7 +110,7 @@ def _task(graph_file: str, graph: RecordedGraph, frame: int | None, shot: Shot, 
         return bool(writes) and len(kept) == len(writes)
 
     def make(say: Say) -> Mapping[str, Any]:
-        again = RecordedGraph(graph, graph.model_hashes)
+        again = RecordedGraph(graph, graph.model_hashes, shot, frame)
         for name in kept:  # made by this very graph, and so replaced by its like
             again.set(f"{name}.overwrite", True)
         again.run(shot.context(context, frame, say))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 
+from hdrnodes.cli.fingerprint import fingerprint
 from hdrnodes.cli.tasks import Say
 from hdrnodes.curve import Curve
 from hdrnodes.errors import ReadError
@@ -12,6 +15,7 @@ from hdrnodes.graph import Graph
 from hdrnodes.image import Image
 from hdrnodes.nodes.base import Context
 from hdrnodes.nodes.inverse_crf import InverseCRF, estimate_shot_curve
+from hdrnodes.nodes.read import Read, frame_path
 
 SAMPLES = 5  # frames
 
@@ -22,6 +26,11 @@ class Shot:
 
     frames: list[tuple[Graph, int | None]] = field(default_factory=list)
     curves: dict[str, Curve] | None = None  # None until somebody needs them
+
+    @cached_property
+    def fingerprint(self) -> list[dict[str, str | None]]:
+        """Of the plates that its curves are estimated from. For when all frames are known."""
+        return [fingerprints_of_plates(*self.frames[index]) for index in spread(len(self.frames))]
 
     def context(self, base: Context, frame: int | None, say: Say) -> Context:
         """The surroundings of one frame; the first that asks has the curves of the shot estimated."""
@@ -49,6 +58,15 @@ class Shot:
                 continue  # it is named when its turn comes
             if not picture.is_linear:
                 yield picture
+
+
+def fingerprints_of_plates(graph: Graph, frame: int | None) -> dict[str, str | None]:
+    """Of the file that each Read would read."""
+    return {
+        name: fingerprint(Path(frame_path(step.node.path, frame)))
+        for name, step in graph.steps.items()
+        if isinstance(step.node, Read)
+    }
 
 
 def spread(count: int) -> list[int]:
