@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SRGB = "srgb_rec709_scene"  # what a camera's JPEG is taken for: sRGB-encoded, BT.709 primaries
 LINEAR = "lin_rec709_scene"  # scene-linear, BT.709 primaries
+STRAIGHT_ALPHA = "oiio:UnassociatedAlpha"  # in an image's metadata: its colours are not multiplied by its alpha
 
 _RGB_NAMES = (("r", "red"), ("g", "green"), ("b", "blue"))  # of channels, in lower case
 
@@ -47,7 +48,8 @@ class Image:
             which the plate clips. NaN and infinity are let in; `clean` takes them out.
         channels: a name each; from C when not given: Y, Y A, R G B, R G B A, then C4, C5...
         colorspace: an OCIO name.
-        metadata: attributes by their OpenImageIO names (`Exif:ISOSpeedRatings`, `DateTime`).
+        metadata: attributes by their OpenImageIO names (`Exif:ISOSpeedRatings`, `DateTime`). Colours are taken for
+            multiplied by alpha (associated), unless `oiio:UnassociatedAlpha` is 1 here.
         data_window: where the pixels lie; None is (0, 0, W, H). Its size is the pixels'.
         display_window: the picture that was composed; None is (0, 0, W, H).
         bits: per sample in the file that it came from (8, 10, 12, 16, 32); None when not known.
@@ -94,12 +96,19 @@ class Image:
 
     @classmethod
     def from_numpy(cls, array: npt.ArrayLike, **about: Any) -> Image:
-        """An image of an array, `about` as for `Image`. uint8 and uint16 are code values: 0..255 -> 0..1."""
+        """An image of an array, `about` as for `Image`. uint8 and uint16 are code values: 0..255 -> 0..1.
+
+        Alpha beside code values is straight, as in a PNG and in what Pillow gives; beside floats it is associated, as
+        in an EXR. `metadata={"oiio:UnassociatedAlpha": 0}`, or 1, says otherwise.
+        """
         array = np.asarray(array)
-        if array.dtype in (np.uint8, np.uint16):
-            top = np.iinfo(array.dtype)
-            return cls(array.astype(np.float32) / np.float32(top.max), **{"bits": top.bits, **about})
-        return cls(array, **about)
+        if array.dtype not in (np.uint8, np.uint16):
+            return cls(array, **about)
+        top = np.iinfo(array.dtype)
+        image = cls(array.astype(np.float32) / np.float32(top.max), **{"bits": top.bits, **about})
+        if image.alpha is None:
+            return image
+        return replace(image, metadata={STRAIGHT_ALPHA: 1, **image.metadata})
 
     @classmethod
     def from_imagebuf(cls, buffer: ImageBuf) -> Image:

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from OpenImageIO import DOUBLE, FLOAT, HALF, ImageSpec
 
-from hdrnodes.image import LINEAR, SRGB, Image, Pixels, Window
+from hdrnodes.image import LINEAR, SRGB, STRAIGHT_ALPHA, Image, Pixels, Window
 from hdrnodes.primaries import linear_space_of
-
-STRAIGHT_ALPHA = "oiio:UnassociatedAlpha"  # in an image's metadata: its colours are not multiplied by its alpha
 
 # How a file was laid out, not what is in the picture; untrue, or harmful, in the file written from it.
 _LAYOUT = ("oiio:", "openexr:", "tiff:", "jpeg:", "png:", "gif:", "bmp:", "webp:", "dpx:", "cineon:", "targa:")

@@ -12,8 +12,8 @@ from pathlib import Path
 import OpenImageIO as oiio
 
 from hdrnodes.errors import ReadError
-from hdrnodes.image import Image, Pixels
-from hdrnodes.imagebuf import STRAIGHT_ALPHA, image_of_spec
+from hdrnodes.image import STRAIGHT_ALPHA, Image, Pixels
+from hdrnodes.imagebuf import image_of_spec
 from hdrnodes.unreadable import AGAIN, check_file, check_size, why_not_an_image
 from hdrnodes.writing import write
 

@@ -50,6 +50,7 @@ def reconstruct(
 
     Args:
         source: a file, or its pixels: H x W x C, uint8 or uint16 codes, or floats 0..1; display-referred.
+            Alpha beside codes is straight, beside floats associated; an Image's metadata says.
         colorspace: an OCIO name to convert the result to; empty keeps it scene-linear with the plate's primaries.
         executor, tile: for the networks; see `hdrnodes.runtime.Runtime`. Not looked at when a context is given.
         context: the surroundings, to share one runtime between many pictures; None makes new ones.

@@ -14,8 +14,8 @@ import OpenImageIO as oiio
 
 from hdrnodes.errors import WriteError
 from hdrnodes.file_formats import FileFormat, file_format
-from hdrnodes.image import LINEAR, SRGB, Image, Pixels
-from hdrnodes.imagebuf import STRAIGHT_ALPHA, set_attributes, spec_of_image
+from hdrnodes.image import LINEAR, SRGB, STRAIGHT_ALPHA, Image, Pixels
+from hdrnodes.imagebuf import set_attributes, spec_of_image
 from hdrnodes.primaries import chromaticities_of, interop_id
 from hdrnodes.whole_file import cannot_write, whole_file
 

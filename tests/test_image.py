@@ -3,7 +3,7 @@ import pickle
 import numpy as np
 import pytest
 
-from hdrnodes.image import LINEAR, SRGB, Image, Window, clean
+from hdrnodes.image import LINEAR, SRGB, STRAIGHT_ALPHA, Image, Window, clean
 
 
 def ramp(*shape):
@@ -160,3 +160,11 @@ def test_clean_knows_images_of_nothing_else(worst):
 def test_clean_gives_the_same_image_where_there_is_nothing_to_do():
     image = Image(np.float32([[[-0.0, 0, 1]]]))
     assert clean(image) == (image, {})
+
+
+def test_alpha_beside_codes_is_straight_and_beside_floats_associated():
+    codes = np.full((2, 2, 4), 128, np.uint8)
+    assert Image.from_numpy(codes).metadata[STRAIGHT_ALPHA] == 1
+    assert STRAIGHT_ALPHA not in Image.from_numpy(codes / np.float32(255)).metadata
+    assert Image.from_numpy(codes, metadata={STRAIGHT_ALPHA: 0}).metadata[STRAIGHT_ALPHA] == 0
+    assert STRAIGHT_ALPHA not in Image.from_numpy(codes[..., :3]).metadata

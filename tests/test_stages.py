@@ -11,7 +11,7 @@ import pytest
 from hdrnodes.camera.response import apply_response, invert_response
 from hdrnodes.curve import Curve
 from hdrnodes.errors import KnobError, ModelError
-from hdrnodes.image import LINEAR, SRGB, Image
+from hdrnodes.image import LINEAR, SRGB, STRAIGHT_ALPHA, Image
 from hdrnodes.nodes.dequantize import Dequantize
 from hdrnodes.nodes.hallucinate import Hallucinate
 from hdrnodes.nodes.inverse_crf import InverseCRF, estimate_shot_curve
@@ -253,6 +253,28 @@ def test_refine_blends(strength, tiny_context):
     result = run(Refine(strength=strength), tiny_context, image=image)
     expected = image.pixels + strength * (full.pixels - image.pixels)
     np.testing.assert_allclose(result.pixels, expected, rtol=1e-6)
+
+
+# Alpha
+
+
+@pytest.mark.parametrize("node", [Dequantize(), InverseCRF(), InverseCRF(curve="srgb")], ids=repr)
+def test_colours_multiplied_by_alpha_are_treated_as_if_they_were_not(node, tiny_context):
+    colours = ramp(0.1, 0.9).pixels
+    alpha = np.full((8, 8, 1), 0.5, np.float32)
+    straight = Image(np.concatenate([colours, alpha], axis=2), metadata={STRAIGHT_ALPHA: 1})
+    associated = Image(np.concatenate([colours * alpha, alpha], axis=2))
+    expected = run(node, tiny_context, image=Image(colours)).rgb
+    np.testing.assert_array_equal(run(node, tiny_context, image=straight).rgb, expected)
+    result = run(node, tiny_context, image=associated)
+    np.testing.assert_allclose(result.rgb, expected * 0.5, rtol=1e-6)
+    np.testing.assert_array_equal(result.alpha, alpha)
+
+
+def test_light_where_alpha_is_nothing_goes_the_plain_way(tiny_context):
+    plate = Image(np.float32([[[0.25, 0.5, 0.75, 0]]]))
+    result = run(InverseCRF(curve="srgb"), tiny_context, image=plate)
+    np.testing.assert_array_equal(result.rgb, invert_response(plate.rgb, Curve.named("srgb").samples))
 
 
 # All

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hdrnodes.errors import KnobError
-from hdrnodes.image import LINEAR, Image
+from hdrnodes.image import LINEAR, STRAIGHT_ALPHA, Image
 from hdrnodes.nodes.base import Context, Knob, Node
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def convert(image: Image, colorspace: str) -> Image:
         buffer,
         image.colorspace,
         colorspace,
-        unpremult=not image.metadata.get("oiio:UnassociatedAlpha"),
+        unpremult=not image.metadata.get(STRAIGHT_ALPHA),
     )
     result = converted.get_pixels("float")
     if converted.has_error or result is None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from hdrnodes.image import Image
 from hdrnodes.nodes.base import Context, Knob, Node
-from hdrnodes.nodes.stage import TOP_CODE, without_bad_values
+from hdrnodes.nodes.stage import TOP_CODE, straight_colours, without_bad_values
 
 SMOOTH_BITS = 12  # from here on, steps are finer than a plate's noise
 
@@ -33,7 +33,8 @@ class Dequantize(Node):
             return plate
         if not self.strength:
             return plate
-        codes = np.clip(plate.rgb, 0, 1)
+        rgb, cover = straight_colours(plate)
+        codes = np.clip(rgb, 0, 1)
         continuous = context.run("dequantize", self.model, codes)  # H x W x 3, display-referred
         smooth = np.clip(codes + np.float32(self.strength) * (continuous - codes), 0, 1)
-        return plate.with_rgb(np.where(codes >= TOP_CODE, codes, smooth))
+        return plate.with_rgb(np.where(codes >= TOP_CODE, codes, smooth) * cover)

@@ -21,7 +21,7 @@ from hdrnodes.curve import Curve
 from hdrnodes.errors import KnobError
 from hdrnodes.image import LINEAR, Image, Pixels
 from hdrnodes.nodes.base import Context, Knob, Node
-from hdrnodes.nodes.stage import BOTTOM_CODE, TOP_CODE, without_bad_values
+from hdrnodes.nodes.stage import BOTTOM_CODE, TOP_CODE, straight_colours, without_bad_values
 from hdrnodes.primaries import chromaticities_of, linear_space_of
 
 LEAST_SPREAD = 4 / 255  # of unclipped values in a channel; below, a frame says nothing of its response
@@ -46,7 +46,8 @@ class InverseCRF(Node):
             context.say("InverseCRF: skipped, for the picture is scene-linear")
             return plate
         curve = self.find_curve(plate, context)
-        linear = invert_response(np.clip(plate.rgb, 0, 1), curve.samples)
+        rgb, cover = straight_colours(plate)
+        linear = invert_response(np.clip(rgb, 0, 1), curve.samples) * cover
         return replace(plate.with_rgb(linear, _linear_space(plate.colorspace)), curves=curve.samples)
 
     def find_curve(self, plate: Image, context: Context) -> Curve:
@@ -79,7 +80,7 @@ def estimate_curve(plate: Image, context: Context, model: str = "default", per_c
         plate: display-referred.
         per_channel: estimate red, green and blue from themselves alone, each shown to the network as grey.
     """
-    display = np.clip(plate.rgb, 0, 1)
+    display = np.clip(straight_colours(plate)[0], 0, 1)
     if not _tells_of_its_response(display):
         context.say("InverseCRF: the plate has too few tones to estimate a curve from; takes sRGB's")
         return Curve.named("srgb")
@@ -97,7 +98,7 @@ def estimate_shot_curve(
         images: a few frames spread over the shot, display-referred; taken one by one. Those without tones are
             left out.
     """
-    telling = (image for image in images if _tells_of_its_response(np.clip(image.rgb, 0, 1)))
+    telling = (image for image in images if _tells_of_its_response(np.clip(straight_colours(image)[0], 0, 1)))
     curves = [estimate_curve(image, context, model, per_channel).samples for image in telling]
     if not curves:
         context.say("InverseCRF: no frame of the shot has the tones to estimate a curve from; takes sRGB's")
