@@ -57,6 +57,8 @@ def train(
     run = _Run(network, schedule, folder)
     forward = torch.compile(network) if compiled else network
     device = next(network.parameters()).device.type
+    if run.done == 0:  # a stage that makes nothing better than it was stays what it was
+        run.report(validate, 0.0)
     started, first = time.monotonic(), run.done
     while run.done < schedule.steps:
         for group in run.optimiser.param_groups:
@@ -75,10 +77,7 @@ def train(
         run.average_weights()
         run.note({key: float(value.detach()) for key, value in losses.items()})
         if run.done % schedule.validate_every == 0 or run.done == schedule.steps:
-            run.averaged.eval()
-            with torch.no_grad():
-                scores = validate(run.averaged)
-            run.report(scores, (time.monotonic() - started) / (run.done - first))
+            run.report(validate, (time.monotonic() - started) / (run.done - first))
     return folder / "best.safetensors"
 
 
@@ -124,9 +123,13 @@ class _Run:
     def note(self, losses: dict[str, float]) -> None:
         self._recent.append(losses)
 
-    def report(self, scores: dict[str, float], seconds: float) -> None:
+    def report(self, validate: Validate, seconds: float) -> None:
+        """Score the averaged weights, write a line, keep the weights if they are the best so far, and a checkpoint."""
+        self.averaged.eval()
+        with torch.no_grad():
+            scores = validate(self.averaged)
         line: dict[str, float] = {"step": self.done, "seconds_per_step": round(seconds, 3)}
-        for key in self._recent[0]:
+        for key in self._recent[0] if self._recent else ():
             line[key] = round(sum(losses[key] for losses in self._recent) / len(self._recent), 5)
         line |= {f"validation_{key}": round(value, 5) for key, value in scores.items()}
         self._recent = []

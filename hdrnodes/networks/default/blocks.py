@@ -6,16 +6,22 @@ from torch import Tensor, nn
 
 
 class Convs(nn.Module):
-    """Two 3 x 3 convolutions, the second a residual."""
+    """Two 3 x 3 convolutions, the second a residual.
 
-    def __init__(self, before: int, after: int) -> None:
+    Args:
+        before, after: channels.
+        normalised: over the frame, in eight groups of channels; not for networks that are fed tiles.
+    """
+
+    def __init__(self, before: int, after: int, normalised: bool = False) -> None:
         super().__init__()
         self.first = nn.Conv2d(before, after, 3, padding=1)
         self.second = nn.Conv2d(after, after, 3, padding=1)
+        self.first_norm, self.second_norm = (nn.GroupNorm(8, after) if normalised else nn.Identity() for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.silu(self.first(x))
-        return x + F.silu(self.second(x))
+        x = F.silu(self.first_norm(self.first(x)))
+        return x + F.silu(self.second_norm(self.second(x)))
 
 
 class UNet(nn.Module):
@@ -24,15 +30,16 @@ class UNet(nn.Module):
     Args:
         before: channels in.
         widths: channels at each scale; as many come out as `widths[0]`.
-        pooled: mix the mean over the frame into the coarsest scale: it then sees the whole of it.
+        whole_frame: it is only ever fed whole frames: the mean over the frame is mixed into the coarsest scale, and
+            the convolutions are normalised (without that, this depth blows up: measured).
     """
 
-    def __init__(self, before: int, widths: tuple[int, ...], pooled: bool = False) -> None:
+    def __init__(self, before: int, widths: tuple[int, ...], whole_frame: bool = False) -> None:
         super().__init__()
-        self.down = nn.ModuleList(Convs(a, b) for a, b in zip((before, *widths), widths, strict=False))
+        self.down = nn.ModuleList(Convs(a, b, whole_frame) for a, b in zip((before, *widths), widths, strict=False))
         coarse_to_fine = list(zip(reversed(widths[1:]), reversed(widths[:-1]), strict=True))
-        self.up = nn.ModuleList(Convs(a + b, b) for a, b in coarse_to_fine)
-        self.pool = nn.Linear(widths[-1], widths[-1]) if pooled else None
+        self.up = nn.ModuleList(Convs(a + b, b, whole_frame) for a, b in coarse_to_fine)
+        self.pool = nn.Linear(widths[-1], widths[-1]) if whole_frame else None
         self.multiple = 2 ** (len(widths) - 1)
 
     def forward(self, x: Tensor) -> Tensor:

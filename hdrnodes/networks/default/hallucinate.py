@@ -35,7 +35,7 @@ class HallucinateOverview(StageNetwork):
     def __init__(self, widths: tuple[int, ...] = (24, 48, 96, 128, 160)) -> None:
         super().__init__()
         self.widths = tuple(widths)
-        self.unet = UNet(6, self.widths, pooled=True)
+        self.unet = UNet(6, self.widths, whole_frame=True)
         self.head = nn.Conv2d(self.widths[0], CONTEXT, 3, padding=1)
         nn.init.zeros_(self.head.weight[:3])
         assert self.head.bias is not None
