@@ -78,6 +78,8 @@ def test_a_range_picks_frames_and_those_that_are_not_there_are_gaps(reconstruct,
     said = {entry["input"][-8:-4]: entry["ok"] for entry in json.loads(ran.stdout)}
     assert (ran.exit_code, said) == (1, {"1000": False, "1002": True, "1004": True, "1006": False, "1008": False})
     assert "frames 1000,1006,1008 missing" in ran.stderr
+    gap, made = (next(each for each in json.loads(ran.stdout) if each["frame"] == frame) for frame in (1000, 1002))
+    assert set(made) - set(gap) == {"curve"}
 
 
 def test_a_range_without_gaps_is_done(reconstruct, shot, tmp_path):

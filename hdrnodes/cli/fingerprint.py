@@ -15,6 +15,8 @@ def fingerprint(path: Path) -> str | None:
     read whole; a frame rendered anew differs almost everywhere, noise and time stamps included.
     """
     try:
+        if not path.is_file():  # a pipe would be waited on for ever
+            return None
         size = path.stat().st_size
         digest = hashlib.sha256(str(size).encode())
         with path.open("rb") as file:

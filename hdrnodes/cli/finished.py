@@ -51,7 +51,7 @@ def _ends_well(source: oiio.ImageInput, spec: oiio.ImageSpec) -> bool:
 
 
 def _upright_size(plate: Path) -> tuple[int, int] | None:
-    source = oiio.ImageInput.open(str(plate))
+    source = oiio.ImageInput.open(str(plate)) if plate.is_file() else None  # a pipe would be waited on for ever
     if source is None:
         oiio.geterror()
         return None

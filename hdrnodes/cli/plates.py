@@ -60,8 +60,9 @@ def say_gaps(pattern: str, gaps: Sequence[int], teller: Teller) -> list[dict[str
     if gaps:
         noun = "frame" if len(gaps) == 1 else "frames"
         teller.error(f"{pattern}: {noun} {as_ranges(gaps)} missing; the others go on")
-    missing = (frame_path(pattern, frame) for frame in gaps)
-    return [failure(path, ReadError(path, "does not exist", "render it, or leave it out")) for path in missing]
+    missing = ((frame_path(pattern, frame), frame) for frame in gaps)
+    remedy = "render it, or leave it out"
+    return [failure(path, ReadError(path, "does not exist", remedy), frame) for path, frame in missing]
 
 
 def _has_frames(pattern: str, frames: str | None, found: Plates, teller: Teller) -> bool:
@@ -75,9 +76,10 @@ def _has_frames(pattern: str, frames: str | None, found: Plates, teller: Teller)
     return True
 
 
-def failure(plate: str | Path, error: HdrnodesError) -> dict[str, Any]:
+def failure(plate: str | Path, error: HdrnodesError, frame: int | None = None) -> dict[str, Any]:
     """What `--json` says of an input that was not even tried."""
-    return {"input": str(plate), "output": None, "ok": False, "skipped": False, "error": str(error)}
+    about = {"input": str(plate), "output": None, "frame": frame}
+    return {**about, "ok": False, "skipped": False, "error": str(error), "notes": [], "seconds": 0.0}
 
 
 def _groups(plates: Sequence[str], output: str | None) -> list[tuple[list[str], str]]:
