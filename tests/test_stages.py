@@ -177,6 +177,36 @@ def test_a_shot_without_tones_takes_srgb_and_says_so(tiny_context, said):
     assert len(said) == 1
 
 
+@pytest.mark.parametrize("colorspace", ["KodakLog", "data", "ACEScct", "my camera"])
+def test_a_space_that_is_no_cameras_is_remarked_on(colorspace, tiny_context, said):
+    run(InverseCRF(curve="srgb"), tiny_context, image=ramp(colorspace=colorspace))
+    assert len(said) == 1 and said[0].startswith(f"InverseCRF: {colorspace} is taken for a camera's response")
+
+
+@pytest.mark.parametrize("colorspace", [SRGB, "srgb_p3d65_scene", "g22_adobergb_scene", "Rec.1886 Rec.709 - Display"])
+def test_a_space_that_is_a_cameras_is_not(colorspace, tiny_context, said):
+    run(InverseCRF(curve="srgb"), tiny_context, image=ramp(colorspace=colorspace))
+    assert said == []
+
+
+def test_a_channel_without_tones_takes_the_others_mean_curve_and_says_so(tiny_context, said):
+    plate = Image(ramp().pixels * np.float32([1, 0.5, 0]))
+    result = run(InverseCRF(per_channel=True), tiny_context, image=plate)
+    red, green = GRID**1.5, GRID**1.25
+    np.testing.assert_allclose(result.curves, [red, green, (red + green) / 2], atol=1e-4)
+    assert said == ["InverseCRF: too few tones in blue to estimate a curve from; takes the others' mean"]
+
+
+def test_what_changes_the_result_is_a_warning_where_nobody_listens(tiny_runtime, tiny_plugins, caplog):
+    from hdrnodes.nodes.base import Context
+
+    context = Context(runtime=tiny_runtime, plugins=tiny_plugins)
+    with caplog.at_level("INFO", "hdrnodes"):
+        run(InverseCRF(), context, image=display(0, 0, 0))
+        run(Dequantize(), context, image=display(0, 0, 0, bits=16))
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
 # Hallucinate
 
 
@@ -195,6 +225,20 @@ def test_pixels_outside_the_mask_come_back_bit_for_bit(tiny_context):
     outside = pixels.max(axis=2) <= 0.8
     assert 0 < outside.sum() < outside.size
     np.testing.assert_array_equal(result.pixels[outside].view(np.uint32), pixels[outside].view(np.uint32))
+
+
+@pytest.mark.parametrize("output", ["image", "mask"])
+def test_a_linear_picture_that_is_hdr_already_is_skipped_and_said(output, tiny_context, said):
+    plate = linear(1, 0.9, 4, 1, 1, 1)
+    result = run(Hallucinate(output=output), tiny_context, image=plate)
+    np.testing.assert_array_equal(result.pixels, plate.pixels if output == "image" else 0 * plate.pixels)
+    assert len(said) == 1 and said[0].startswith("Hallucinate: skipped, for the picture goes above 1 already")
+
+
+def test_a_plate_that_was_brightened_after_its_curve_is_not(tiny_context, said):
+    plate = replace(linear(2, 2, 2), curves=GRID)
+    assert run(Hallucinate(), tiny_context, image=plate).pixels.min() > 2
+    assert said == []
 
 
 @pytest.mark.parametrize("ceiling", [0.5, 1, 3])

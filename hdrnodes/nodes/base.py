@@ -140,13 +140,16 @@ def _shortened(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+log = logging.getLogger("hdrnodes")
+
+
 @dataclass
 class Context:
     """What a node may ask of its surroundings while it runs. One for a whole job: its `shot_curves` last.
 
     Args:
         runtime: of the networks; made at the first need, so that a graph without networks loads none.
-        say: takes one line for the user.
+        say: takes one line for the user; a log at INFO when not given, where `warn` is at WARNING.
         frame: the number of the frame being made; None for a still.
         plugins: None is all that are installed.
         shot_curves: the response curve of each shot that has one already, by what names the shot.
@@ -155,7 +158,7 @@ class Context:
     """
 
     runtime: Runtime | None = None
-    say: Callable[[str], None] = logging.getLogger("hdrnodes").info
+    say: Callable[[str], None] = log.info
     frame: int | None = None
     plugins: Plugins | None = None
     shot_curves: dict[str, Curve] = field(default_factory=dict)
@@ -176,6 +179,13 @@ class Context:
         used = {**self.record.get("models", {}), model: runtime.model(model).version}
         self.record = {**self.record, "models": used}
         return answer
+
+    def warn(self, text: str) -> None:
+        """Say what makes the result another than was asked for: values replaced, a curve that could not be had."""
+        if self.say == log.info:
+            log.warning(text)
+        else:
+            self.say(text)
 
     def needed_runtime(self) -> Runtime:
         """The runtime, made now if there is none yet."""

@@ -9,6 +9,7 @@ Source: Liu et al., CVPR 2020. Curves per channel, per shot, and from files are 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +18,14 @@ from typing import Literal
 import numpy as np
 
 from hdrnodes.camera.response import constrain_curve, invert_response
-from hdrnodes.curve import Curve
+from hdrnodes.curve import SAMPLES, Curve
 from hdrnodes.errors import KnobError
-from hdrnodes.image import LINEAR, Image, Pixels
+from hdrnodes.image import LINEAR, SRGB, Image, Pixels, ocio_names
 from hdrnodes.nodes.base import Context, Knob, Node
 from hdrnodes.nodes.stage import BOTTOM_CODE, TOP_CODE, straight_colours, without_bad_values
 from hdrnodes.primaries import chromaticities_of, linear_space_of
 
+_CAMERA_ENCODED = re.compile(r"srgb|(?<!lin_)rec\.?_?709|bt\.?_?709|gamma|\bg\d\d_|1886|adobe|display")
 LEAST_SPREAD = 4 / 255  # of unclipped values in a channel; below, a frame says nothing of its response
 
 
@@ -45,6 +47,12 @@ class InverseCRF(Node):
         if plate.is_linear:
             context.say("InverseCRF: skipped, for the picture is scene-linear")
             return plate
+        if not is_camera_encoded(plate.colorspace):
+            context.warn(
+                f"InverseCRF: {plate.colorspace} is taken for a camera's response, which it is not known to be; if it "
+                "is a logarithm or data, say what it is (Read's colorspace, --read-colorspace) and convert it "
+                "(ColorSpace)"
+            )
         curve = self.find_curve(plate, context)
         rgb, cover = straight_colours(plate)
         linear = invert_response(np.clip(rgb, 0, 1), curve.samples) * cover
@@ -78,14 +86,24 @@ def estimate_curve(plate: Image, context: Context, model: str = "default", per_c
 
     Args:
         plate: display-referred.
-        per_channel: estimate red, green and blue from themselves alone, each shown to the network as grey.
+        per_channel: estimate red, green and blue from themselves alone, each shown to the network as grey. One
+            without tones takes the mean of the others' curves.
     """
     display = np.clip(straight_colours(plate)[0], 0, 1)
-    if not _tells_of_its_response(display):
-        context.say("InverseCRF: the plate has too few tones to estimate a curve from; takes sRGB's")
+    telling = _channels_that_tell(display)
+    if not any(telling):
+        context.warn("InverseCRF: the plate has too few tones to estimate a curve from; takes sRGB's")
         return Curve.named("srgb")
-    shown = [np.repeat(display[..., c, None], 3, axis=2) for c in range(3)] if per_channel else [display]
-    raw = np.stack([context.run("linearize", model, pixels) for pixels in shown])  # 1 or 3, 1024
+    if not per_channel:
+        return Curve(constrain_curve(context.run("linearize", model, display)[None]), source="estimate")
+    raw = np.zeros((3, SAMPLES), np.float32)
+    for channel in np.flatnonzero(telling):
+        grey = np.repeat(display[..., channel, None], 3, axis=2)
+        raw[channel] = context.run("linearize", model, grey)
+    if not all(telling):
+        silent = ", ".join(name for name, tells in zip(("red", "green", "blue"), telling, strict=True) if not tells)
+        context.warn(f"InverseCRF: too few tones in {silent} to estimate a curve from; takes the others' mean")
+        raw[~np.array(telling)] = raw[telling].mean(axis=0)
     return Curve(constrain_curve(raw), source="estimate")
 
 
@@ -98,22 +116,33 @@ def estimate_shot_curve(
         images: a few frames spread over the shot, display-referred; taken one by one. Those without tones are
             left out.
     """
-    telling = (image for image in images if _tells_of_its_response(np.clip(straight_colours(image)[0], 0, 1)))
+    telling = (image for image in images if any(_channels_that_tell(np.clip(straight_colours(image)[0], 0, 1))))
     curves = [estimate_curve(image, context, model, per_channel).samples for image in telling]
     if not curves:
-        context.say("InverseCRF: no frame of the shot has the tones to estimate a curve from; takes sRGB's")
+        context.warn("InverseCRF: no frame of the shot has the tones to estimate a curve from; takes sRGB's")
         return Curve.named("srgb")
     return Curve(constrain_curve(np.mean(curves, axis=0)), source="estimate")
 
 
-def _tells_of_its_response(display: Pixels) -> bool:
-    """Whether any channel has tones that are neither clipped nor all the same."""
+def _channels_that_tell(display: Pixels) -> list[bool]:
+    """Which of red, green and blue have tones that are neither clipped nor all the same."""
     every = max(1, int((display.shape[0] * display.shape[1] / 1e6) ** 0.5))  # a million pixels tell enough
+    telling = []
     for channel in np.moveaxis(display[::every, ::every], -1, 0):
         tones = channel[(channel > BOTTOM_CODE) & (channel < TOP_CODE)]
-        if tones.size and np.ptp(np.percentile(tones, [1, 99])) >= LEAST_SPREAD:
-            return True
-    return False
+        telling.append(bool(tones.size and np.ptp(np.percentile(tones, [1, 99])) >= LEAST_SPREAD))
+    return telling
+
+
+def is_camera_encoded(colorspace: str) -> bool:
+    """Whether an OCIO name says that values are as a camera, or a display, encodes them: sRGB, BT.709, a gamma.
+
+    >>> [is_camera_encoded(name) for name in ("srgb_p3d65_scene", "g22_adobergb_scene", "KodakLog", "data")]
+    [True, True, False, False]
+    """
+    return colorspace == SRGB or any(
+        _CAMERA_ENCODED.search(name.lower()) for name in (colorspace, *ocio_names(colorspace))
+    )
 
 
 def _linear_space(colorspace: str) -> str:

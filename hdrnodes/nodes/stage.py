@@ -16,7 +16,7 @@ def without_bad_values(image: Image, node: str, context: Context) -> Image:
     cleaned, counts = clean(image)
     if counts:
         found = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-        context.say(f"{node}: {found} values replaced")
+        context.warn(f"{node}: {found} values replaced")
     return cleaned
 
 
