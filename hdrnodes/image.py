@@ -54,6 +54,7 @@ class Image:
         display_window: the picture that was composed; None is (0, 0, W, H).
         bits: per sample in the file that it came from (8, 10, 12, 16, 32); None when not known.
         curves: the inverse responses that were applied to it, 1 x S or 3 x S float32; None when none was.
+        record: what made it, for the header of a file: version, graph, knobs, models.
 
     Raises:
         TypeError: pixels that are no floats.
@@ -68,6 +69,7 @@ class Image:
     display_window: Window | None = None
     bits: int | None = None
     curves: Pixels | None = None
+    record: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         pixels = _as_pixels(self.pixels)
@@ -91,6 +93,7 @@ class Image:
             "data_window": data,
             "display_window": display,
             "curves": curves,
+            "record": MappingProxyType(dict(self.record)),
         }.items():
             object.__setattr__(self, name, value)
 
@@ -233,7 +236,7 @@ class Image:
         self,
     ) -> tuple[object, ...]:  # a mapping proxy does not travel to other processes; a dict does
         values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return type(self), tuple({**values, "metadata": dict(self.metadata)}.values())
+        return type(self), tuple({**values, "metadata": dict(self.metadata), "record": dict(self.record)}.values())
 
 
 def default_channels(count: int) -> tuple[str, ...]:

@@ -158,6 +158,12 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def hashes_of(model: Model) -> dict[str, Any]:
+    """What a picture's record says of a model: its name and version, and the hash of each network."""
+    networks = {network.name: network.onnx_sha256 for network in model.networks()}
+    return {"name": model.name, "version": model.version, "onnx_sha256": networks}
+
+
 def engines_folder() -> Path:
     """The folder of the models that come with hdrnodes: in the package, or the checkout's."""
     package = Path(__file__).parent

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,8 @@ def reconstruct(
             `model` sets that of all four.
 
     Returns:
-        The picture, same size, float32. 1.0 is the radiance at which the plate clips.
+        The picture, same size, float32. 1.0 is the radiance at which the plate clips. Its record says what made it;
+        `hdrnodes.write` puts that into an EXR's header.
 
     Raises:
         KnobError: there is no such knob, or its value is not allowed.
@@ -70,7 +72,20 @@ def reconstruct(
         last = graph.add(ColorSpace(to=colorspace), image=last)
     graph.outputs = (last,)
     context = context or Context(executor=executor, tile=tile)
-    return graph.run(context, {"image": _as_image(source)})[last]
+    made = graph.run(context, {"image": _as_image(source)})[last]
+    return replace(made, record={**context.record, **_knobs_and_models(graph, context)})
+
+
+def _knobs_and_models(graph: Graph, context: Context) -> dict[str, object]:
+    """What the command line's record says besides the version and the graph."""
+    from hdrnodes.models import hashes_of
+
+    knobs = {name: step.node.model_dump() for name, step in graph.steps.items()}
+    used = context.record.get("models", {})
+    return {
+        "knobs": knobs,
+        "model_hashes": {name: hashes_of(context.needed_runtime().model(name)) for name in used},
+    }
 
 
 def add_stages(graph: Graph, source: str, **knobs: Any) -> str:

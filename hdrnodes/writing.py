@@ -37,7 +37,8 @@ def write(
 
     EXR: colours and alpha have the pixel type; depth, ids and other channels are float always, for half ends at
     65504. The header has `colorInteropID`, `chromaticities`, the metadata, and the record. Straight alpha becomes
-    associated, as EXR wants it; the other formats keep it.
+    associated, as EXR wants it; the other formats keep it. Pixels are never encoded unasked: scene-linear light goes
+    into a PNG or JPEG as it is, clipped at 1, and a warning says so.
 
     Args:
         path: `.exr`, `.tif`, `.tiff`, `.hdr`, `.png`, `.jpg`, `.jpeg`, `.webp` or `.dpx`.
@@ -47,7 +48,8 @@ def write(
             such, means the format's own.
         overwrite: whether a file that is there may be replaced.
         record: what made it, written as `hdrnodes:...` attributes: text and numbers as they are, arrays as float
-            arrays, anything else as JSON. The image's curves are `hdrnodes:curve` when the record has none.
+            arrays, anything else as JSON; the image's own when none is given. Its curves are `hdrnodes:curve` when the
+            record has none. `hdrnodes:...` in the image's metadata, from a file that it was read from, is left out.
 
     Raises:
         WriteError: the file exists; its folder is missing or not writable; the disk is full; the format is not
@@ -60,7 +62,8 @@ def write(
     with whole_file(path, overwrite) as temporary:
         spec, pixels = _spec_and_pixels(image, file, pixel_type, path)
         spec.attribute("compression", compression)
-        set_attributes(spec, _record_attributes(image, record or {}))
+        spec.erase_attribute("hdrnodes:.*")  # of the file that it was read from: another picture's record
+        set_attributes(spec, _record_attributes(image, record or image.record))
         _encode(spec, pixels, temporary, path)
 
 
@@ -94,8 +97,15 @@ def _spec_and_pixels(image: Image, file: FileFormat, pixel_type: str, path: Path
         log.warning(
             "%s: HDR files are taken for scene-linear, and this is %s; convert it first", path, image.colorspace
         )
-    elif pixel_type != "float" and image.is_linear and pixels.max() > 1:
-        log.warning("%s: scene-linear values above 1 are clipped; tone map first, or write .exr", path)
+    elif pixel_type not in ("half", "float") and image.is_linear:
+        clipped = " and clipped at 1" if pixels.max() > 1 else ""
+        log.warning(
+            "%s: scene-linear light is written as it is%s, unencoded; to look at it, convert it to sRGB "
+            "(--colorspace %s, ColorSpace) or ToneMap it first",
+            path,
+            clipped,
+            SRGB,
+        )
     return spec, pixels
 
 

@@ -150,9 +150,19 @@ def test_other_formats_take_what_they_can_and_say_what_they_leave(tmp_path, capl
     assert ("left out" in caplog.text) == (count < 5)
 
 
-def test_linear_light_above_one_in_a_png_is_said(tmp_path, caplog):
-    write(linear(4, 4, 3), tmp_path / "a.png")
-    assert "tone map first" in caplog.text
+@pytest.mark.parametrize(("gain", "clipped"), [(1, False), (8, True)])
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.dpx"])
+def test_linear_light_in_a_format_for_displays_is_said(tmp_path, caplog, name, gain, clipped):
+    write(Image(noise(4, 4, 3) * gain, colorspace=LINEAR), tmp_path / name)
+    assert "scene-linear light is written as it is" in caplog.text and f"--colorspace {SRGB}" in caplog.text
+    assert ("clipped at 1" in caplog.text) == clipped
+
+
+def test_the_record_of_the_file_it_was_read_from_does_not_travel_on(tmp_path):
+    write(linear(4, 4, 3), tmp_path / "a.exr", record={"knobs": {"old": 1}, "version": "0"})
+    write(read(tmp_path / "a.exr"), tmp_path / "b.exr", record={"version": "1"})
+    header, _ = header_and_channels(tmp_path / "b.exr")
+    assert {name: header[name] for name in header if name.startswith("hdrnodes:")} == {"hdrnodes:version": "1"}
 
 
 @given(

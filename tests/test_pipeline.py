@@ -1,5 +1,7 @@
 """The main job: what goes in, which knobs it takes, and that it is the four nodes, one after the other."""
 
+import json
+
 import numpy as np
 import pytest
 from OpenImageIO import ImageBuf
@@ -138,6 +140,16 @@ def test_an_exr_says_what_made_it_and_can_be_made_again_from_that(codes, tiny_co
     assert header["hdrnodes:version"] == hdrnodes.__version__
     assert header["hdrnodes:models"] == '{"default": "3.1"}'
     assert from_toml(str(header["hdrnodes:graph"]), tiny_plugins).steps == graph.steps
+
+
+def test_a_result_says_what_made_it_when_it_is_written(codes, tiny_context, tmp_path):
+    result = hdrnodes.reconstruct(codes, context=tiny_context, ceiling=3)
+    hdrnodes.write(result, tmp_path / "a.exr")
+    header = hdrnodes.read(tmp_path / "a.exr").metadata
+    assert header["hdrnodes:version"] == hdrnodes.__version__
+    assert json.loads(str(header["hdrnodes:knobs"]))["hallucinate"]["ceiling"] == 3
+    (model,) = json.loads(str(header["hdrnodes:model_hashes"])).values()
+    assert (model["name"], model["version"], len(model["onnx_sha256"])) == ("tiny", "3.1", 4)
 
 
 def test_images_are_srgb_unless_they_say_otherwise(codes):

@@ -22,11 +22,6 @@ def model_hashes(names: Iterable[str], plugins: Plugins) -> dict[str, Any]:
     Raises:
         ModelError: a model cannot be loaded.
     """
-    from hdrnodes.models import load_model
+    from hdrnodes.models import hashes_of, load_model
 
-    hashes: dict[str, Any] = {}
-    for name in names:
-        model = load_model(name, plugins.models)
-        networks = {network.name: network.onnx_sha256 for network in model.networks()}
-        hashes[name] = {"name": model.name, "version": model.version, "onnx_sha256": networks}
-    return hashes
+    return {name: hashes_of(load_model(name, plugins.models)) for name in names}
