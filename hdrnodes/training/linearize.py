@@ -6,17 +6,15 @@ from torch import Tensor, nn
 
 from hdrnodes.camera.clipping import clip
 from hdrnodes.camera.response import invert_response
-from hdrnodes.networks.default.linearize import Linearize
 from hdrnodes.training.losses import stops
 from hdrnodes.training.plates import PlateMaker, Plates
 from hdrnodes.training.reduce import overview
 from hdrnodes.training.validation_plates import ValidationSet
 
 
-def linearize_losses(network: Linearize, plates: Plates) -> dict[str, Tensor]:
+def linearize_losses(network: nn.Module, plates: Plates) -> dict[str, Tensor]:
     """The two published terms, the curve's under its root, and the mean error in stops of what did not clip."""
-    each = network.members_curves(plates.codes)  # every member learns by itself: that is what makes them differ
-    curve = each.mean(dim=0)[:, None]
+    curve = network(plates.codes)[:, None]
     # Every second pixel each way is enough to weigh a curve, at a quarter of the cost.
     light, display = plates.light[..., ::2, ::2], plates.display[..., ::2, ::2]
     truth = clip(light)
@@ -24,7 +22,7 @@ def linearize_losses(network: Linearize, plates: Plates) -> dict[str, Tensor]:
     # The display-referred truth is looked up, not the noisy codes: what is judged is the curve.
     found = invert_response(display, curve)
     # The root of each plate's, which is what it is judged by: the square would serve a few rare curves only.
-    shape = torch.sqrt((each - plates.curve[:, 0]).square().mean(dim=2) + 1e-5).mean()
+    shape = torch.sqrt((curve - plates.curve).square().mean(dim=(1, 2)) + 1e-5).mean()
     picture = (found - truth).square().mean()
     shadows = ((stops(found) - stops(truth)).abs() * unclipped).sum() / (3 * unclipped.sum() + 1)
     return {
@@ -42,7 +40,7 @@ class LinearizeStage:
         self.maker, self.batch = maker, batch
         self.validation = [(overview(plates.codes, longer_side), plates.curve[:, 0]) for plates in validation.plates]
 
-    def step(self, network: Linearize, random: torch.Generator) -> dict[str, Tensor]:
+    def step(self, network: nn.Module, random: torch.Generator) -> dict[str, Tensor]:
         return linearize_losses(network, self.maker.draw(self.batch, random))
 
     def validate(self, network: nn.Module) -> dict[str, float]:
