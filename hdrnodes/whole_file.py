@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import platform
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,9 +25,10 @@ def whole_file(path: Path, overwrite: bool = False) -> Iterator[Path]:
         WriteError: the file exists and is not to be replaced; its folder is missing or not writable; the disk is
             full.
     """
-    temporary = path.with_name(f".hdrnodes-{secrets.token_hex(6)}{path.suffix}")
+    temporary = path.with_name(f"{_hidden(path)}{_machine()}-{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
     try:
         check_writable(path, overwrite)
+        _sweep(path)
         yield temporary
         _settle(temporary)
         temporary.replace(path)
@@ -65,6 +69,40 @@ def check_writable(path: Path, overwrite: bool = False) -> None:
         raise
     except OSError as error:  # a name that is too long
         raise cannot_write(path, error) from error
+
+
+def _hidden(path: Path) -> str:
+    """How the hidden names start of what is to become this file."""
+    return f".hdrnodes-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:10]}-"
+
+
+def _machine() -> str:
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+
+
+def _sweep(path: Path) -> None:
+    """Remove what runs left that were killed while they wrote this file. Of another machine it may be alive: a day old
+    it is not."""
+    for left in path.parent.glob(f"{_hidden(path)}*"):
+        machine, process, *_ = left.name.removeprefix(_hidden(path)).split("-")
+        try:
+            old = time.time() - left.stat().st_mtime > 86_400
+        except OSError:  # another has just swept it
+            continue
+        if old or (machine == _machine() and not _is_alive(process)):
+            _remove(left)
+
+
+def _is_alive(process: str) -> bool:
+    if os.name != "posix" or not process.isdecimal():  # elsewhere, os.kill ends the process in place of asking
+        return True
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # it is somebody else's
+        return True
+    return True
 
 
 def _settle(temporary: Path) -> None:

@@ -20,7 +20,7 @@ from hdrnodes.errors import WriteError
 from hdrnodes.image import LINEAR, SRGB, Image, Window
 from hdrnodes.io import read, write
 from hdrnodes.primaries import CHROMATICITIES
-from hdrnodes.whole_file import check_writable
+from hdrnodes.whole_file import check_writable, whole_file
 
 
 def noise(*shape):
@@ -181,6 +181,27 @@ def test_any_size_and_number_of_channels_comes_back(tmp_path_factory, height, wi
     assert back.colorspace == LINEAR and back.pixels.shape == image.pixels.shape
     for index, name in enumerate(image.channels if kind == "exr" else back.channels):
         np.testing.assert_array_equal(by_name[name], image.pixels[..., index])
+
+
+def test_what_a_killed_run_left_of_the_same_file_is_swept_and_nothing_else(tmp_path):
+    killed = """
+import os, sys
+from pathlib import Path
+from hdrnodes.whole_file import whole_file
+with whole_file(Path(sys.argv[1])) as temporary:
+    temporary.write_bytes(b"half")
+    os.kill(os.getpid(), 9)
+"""
+    for name in ("a.exr", "b.exr"):
+        subprocess.run([sys.executable, "-c", killed, str(tmp_path / name)], check=False)
+    with whole_file(tmp_path / "a.exr") as other:  # a run that is alive
+        other.write_bytes(b"mine")
+        assert len(list(tmp_path.iterdir())) == 2
+        write(linear(4, 4, 3), tmp_path / "a.exr")
+        assert other.exists()
+        (tmp_path / "a.exr").unlink()
+    left = [path for path in tmp_path.iterdir() if path.name != "a.exr"]
+    assert len(left) == 1 and left[0].read_bytes() == b"half"
 
 
 # What cannot be written
