@@ -20,8 +20,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hdrnodes.hookspecs import hookimpl
 from hdrnodes.models import engines_folder
-from hdrnodes.networks import build, load
-from hdrnodes.networks.export import StageExport, export_model
+from hdrnodes.networks import load
+from hdrnodes.networks.export import export_model
+from hdrnodes.networks.import_checkpoint import published_stages
+from hdrnodes.networks.published import Published
 from hdrnodes.plugins import Plugins
 from hdrnodes.runtime import Runtime
 from hdrnodes.runtime.runtime import STAGE_INPUTS
@@ -99,18 +101,7 @@ def flops(runtime: Runtime, stage: str, model: str, pixels: list[np.ndarray]) ->
 
 def published(folder: Path) -> Path:
     """A model folder of the published graph with random weights."""
-    names = ("dequantize", "linearize", "hallucinate", "refine")
-    overview = {"linearize": 768}
-    stages = {
-        name: StageExport(
-            "published",
-            {name: build("published", name, {})},
-            multiple=32,
-            halo=160 if name == "hallucinate" else 96,
-            overview=overview.get(name, 0),
-        )
-        for name in names
-    }
+    stages = published_stages(Published())
     return export_model(folder, "published", "0", "-", "random weights", {}, stages).folder
 
 

@@ -30,7 +30,6 @@ class Curve:
         samples: scene-linear values at evenly spaced display values, (S,), (1, S) or (3, S); kept as (1 or 3, 1024)
             float32, read-only. Other S are resampled.
         source: what it is: `estimate`, `srgb`, `bt709`, or a file.
-        confidence: of an estimate, 0..1; None where nothing is known.
 
     Raises:
         CurveError: it falls somewhere, does not run from 0 to 1, or is no curve at all.
@@ -38,7 +37,6 @@ class Curve:
 
     samples: Pixels
     source: str = "estimate"
-    confidence: float | None = None
 
     def __post_init__(self) -> None:
         samples = np.atleast_2d(np.asarray(self.samples, np.float64))
@@ -49,8 +47,6 @@ class Curve:
         samples = np.maximum.accumulate(samples.clip(0, 1), axis=1)
         samples[:, 0], samples[:, -1] = 0, 1
         object.__setattr__(self, "samples", _read_only(_resampled(samples)))
-        if self.confidence is not None and not 0 <= self.confidence <= 1:
-            raise CurveError(self.source, f"has the confidence {self.confidence}", "give 0 to 1, or None")
 
     @classmethod
     def named(cls, name: str) -> Curve:

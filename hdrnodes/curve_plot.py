@@ -47,8 +47,7 @@ def plot_curve(curve: Curve, path: Path, overwrite: bool = False) -> None:
 
 def _subtitle(curve: Curve) -> str:
     source = {"srgb": "sRGB, IEC 61966-2-1", "bt709": "Rec. ITU-R BT.709", "estimate": "estimated"}.get(curve.source)
-    source = source or Path(curve.source).name
-    return source if curve.confidence is None else f"{source}, confidence {curve.confidence:.0%}"
+    return source or Path(curve.source).name
 
 
 class _Sheet:

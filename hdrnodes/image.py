@@ -141,10 +141,6 @@ class Image:
     def width(self) -> int:
         return int(self.pixels.shape[1])
 
-    @property
-    def is_grey(self) -> bool:
-        return len(self._colour) == 1
-
     @cached_property
     def is_linear(self) -> bool:
         """Whether the colour space is linear: what OCIO says, with $OCIO or else its built-in config."""
@@ -191,10 +187,6 @@ class Image:
         extras = [f"{name}.{index}" if index in taken else name for index, name in enumerate(self.channels)]
         colour = [f"{layer}.{name}" if layer else name for name in "RGB"]
         return (*extras[:grey], *colour, *extras[grey + 1 :])
-
-    def with_metadata(self, more: Mapping[str, object]) -> Image:
-        """The image with these attributes added, or replaced."""
-        return replace(self, metadata={**self.metadata, **more})
 
     def is_colour_or_alpha(self, index: int) -> bool:
         """Whether that channel is part of the picture, not depth, an id, or another layer."""

@@ -59,7 +59,7 @@ def test_code_values_become_0_to_1(dtype, top, bits):
 
 def test_grey_is_expanded_and_becomes_rgb_and_keeps_its_alpha_and_depth():
     image = Image(ramp(2, 3, 3), channels=("A", "Y", "depth.Z"), metadata={"Make": "X"}, bits=8)
-    assert image.is_grey and image.rgb.shape == (2, 3, 3)
+    assert image.rgb.shape == (2, 3, 3)
     np.testing.assert_array_equal(image.rgb[..., 2], image.pixels[..., 1])
     coloured = image.with_rgb(1 + ramp(2, 3, 3), LINEAR)
     assert coloured.channels == ("A", "R", "G", "B", "depth.Z")

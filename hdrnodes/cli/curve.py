@@ -159,7 +159,6 @@ def _as_csv(estimated: Curve) -> str:
 def _as_json(estimated: Curve, written: Sequence[Path], notes: Sequence[str]) -> dict[str, Any]:
     return {
         "source": estimated.source,
-        "confidence": estimated.confidence,
         "samples": estimated.samples.tolist(),  # 1 or 3 lists of 1024: scene-linear at evenly spaced display values
         "outputs": [str(path) for path in written],
         "notes": list(dict.fromkeys(notes)),

@@ -37,7 +37,7 @@ class Shot:
         if self.curves is None:
             self.curves = {}
             self._estimate(replace(base, say=say, shot_curves=self.curves))
-        return replace(base, say=say, frame=frame, record={}, shot_curves=self.curves)
+        return replace(base.at_frame(frame), say=say, shot_curves=self.curves)
 
     def _estimate(self, context: Context) -> None:
         """Each frame is seen as the node would see it, so that a shot of one frame has that frame's own curve."""
@@ -53,7 +53,7 @@ class Shot:
         for index in spread(len(self.frames)):
             graph, frame = self.frames[index]
             try:
-                picture = picture_before(graph, name, replace(context, frame=frame, record={}))
+                picture = picture_before(graph, name, context.at_frame(frame))
             except ReadError:
                 continue  # it is named when its turn comes
             if not picture.is_linear:

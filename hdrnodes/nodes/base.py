@@ -195,7 +195,7 @@ class Context:
             self.runtime = Runtime(self.executor, tile=self.tile, plugins=self.known_plugins())
         return self.runtime
 
-    def at_frame(self, frame: int) -> Context:
+    def at_frame(self, frame: int | None) -> Context:
         """For one frame of a job: its own number and record; the runtime and the shot's curves are shared."""
         return replace(self, runtime=self.needed_runtime(), frame=frame, record={})
 
