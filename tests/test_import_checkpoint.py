@@ -16,6 +16,7 @@ import parity  # noqa: E402
 
 from hdrnodes import networks  # noqa: E402
 from hdrnodes.errors import ModelError  # noqa: E402
+from hdrnodes.networks.checkpoint_reader import read_checkpoints  # noqa: E402
 from hdrnodes.networks.emor import read_emor  # noqa: E402
 from hdrnodes.networks.import_checkpoint import (  # noqa: E402
     find_checkpoints,
@@ -175,3 +176,10 @@ def test_broken_emor_text_is_refused(tmp_path, text, problem):
     (tmp_path / "invemor.txt").write_text(text, encoding="utf-8")
     with pytest.raises(ModelError, match=re.escape(problem)):
         read_emor(tmp_path / "invemor.txt")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is not None, reason="tensorflow is installed")
+def test_without_tensorflow_the_other_process_says_what_to_install(tmp_path):
+    with pytest.raises(ModelError, match=re.escape("pip install 'hdrnodes[tensorflow]'")) as raised:
+        read_checkpoints([tmp_path / "model"], ["weights"])
+    assert raised.value.subject == str(tmp_path / "model")

@@ -7,7 +7,6 @@ process (seen with tensorflow 2.21, torch 2.15). So this module imports no torch
 
 import json
 import os
-import pickle
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import numpy as np
 from hdrnodes.errors import ModelError
 
 Variables = dict[str, np.ndarray]
+ERROR = "error"  # in place of variables: subject, problem and remedy
 
 
 def read_checkpoints(prefixes: Sequence[Path], wanted: Collection[str]) -> dict[Path, Variables]:
@@ -29,7 +29,7 @@ def read_checkpoints(prefixes: Sequence[Path], wanted: Collection[str]) -> dict[
         ModelError: tensorflow is missing, or a checkpoint cannot be read.
     """
     with tempfile.TemporaryDirectory() as folder:
-        answer = Path(folder, "answer.pickle")
+        answer = Path(folder, "answer.npz")
         request = {"prefixes": [str(path) for path in prefixes], "wanted": list(wanted), "answer": str(answer)}
         command = [sys.executable, "-m", "hdrnodes.networks.checkpoint_reader"]
         # TensorFlow tells on standard error what it is optimised for; only its last words matter, if it dies.
@@ -38,19 +38,28 @@ def read_checkpoints(prefixes: Sequence[Path], wanted: Collection[str]) -> dict[
             said = done.stderr.strip().splitlines()[-1:] or ["nothing said"]
             problem = f"TensorFlow ended with status {done.returncode} while reading ({said[0]})"
             raise ModelError(prefixes[0], problem, "try in an environment made by pip install 'hdrnodes[tensorflow]'")
-        result: list[Variables] | ModelError = pickle.loads(answer.read_bytes())  # written by ourselves
-    if isinstance(result, ModelError):
-        raise result
-    return dict(zip(prefixes, result, strict=True))
+        with np.load(answer, allow_pickle=False) as arrays:
+            found = {key: arrays[key] for key in arrays.files}
+    if ERROR in found:
+        raise ModelError(*map(str, found[ERROR]))
+    variables: dict[Path, Variables] = {prefix: {} for prefix in prefixes}
+    for key, value in found.items():
+        index, _, name = key.partition("/")
+        variables[prefixes[int(index)]][name] = value
+    return variables
 
 
 def _answer(prefixes: Sequence[str], wanted: Collection[str], answer: str) -> None:
-    result: list[Variables] | ModelError
+    found: dict[str, Any]
     try:
-        result = [_read(prefix, frozenset(wanted)) for prefix in prefixes]
+        read = [_read(prefix, frozenset(wanted)) for prefix in prefixes]
+        found = {f"{index}/{name}": value for index, each in enumerate(read) for name, value in each.items()}
     except ModelError as error:
-        result = error
-    Path(answer).write_bytes(pickle.dumps(result))
+        found = {ERROR: np.array([str(error.subject), error.problem, error.remedy])}
+    temporary = Path(answer).with_suffix(".part")
+    with temporary.open("wb") as file:
+        np.savez(file, **found)
+    temporary.replace(answer)  # whole, or not there
 
 
 def _read(prefix: str, wanted: frozenset[str]) -> Variables:
