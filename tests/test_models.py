@@ -139,8 +139,11 @@ def test_a_second_export_replaces_only_when_allowed(folder, tinted):
     with pytest.raises(ModelError, match="exists already"):
         export_model(folder, "tinted", "2", "CC0-1.0", "", {}, stages)
     assert Model.load(folder).version == "1.2"
+    (folder / "README.md").write_text("a model card")
+    (folder / "left_over.onnx").touch()
     export_model(folder, "tinted", "2", "CC0-1.0", "", {}, stages, overwrite=True)
     assert Model.load(folder).version == "2"
+    assert (folder / "README.md").read_text() == "a model card" and not (folder / "left_over.onnx").exists()
     assert [path.name for path in folder.parent.iterdir()] == ["tinted"]
 
 

@@ -83,6 +83,9 @@ def export_model(
 def _move_into_place(temporary: Path, folder: Path) -> None:
     replaced = temporary.with_suffix(".old")
     if folder.exists():  # a folder that is not empty cannot be replaced in one step
+        for file in folder.iterdir():  # a model card and its pictures are somebody's work
+            if file.is_file() and file.suffix not in (".onnx", ".safetensors", ".toml"):
+                shutil.copy2(file, temporary / file.name)
         folder.rename(replaced)
     temporary.rename(folder)
     shutil.rmtree(replaced, ignore_errors=True)
