@@ -9,10 +9,11 @@ import json
 import sys
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 
 
 def write(variables, prefix, scope="", adam=False, steps=(0,)):
+    import tensorflow.compat.v1 as tf  # here: pytest looks for doctests in this file, and most have no TensorFlow
+
     with tf.Graph().as_default(), tf.Session() as session:
         with np.load(variables) as arrays, tf.variable_scope(scope or tf.get_variable_scope()):
             made = [
