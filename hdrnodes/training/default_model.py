@@ -46,7 +46,7 @@ RECIPES = {
     "linearize": Recipe(
         (128, 192), steps=1200, batch=32, rate=1.5e-3, validate_every=100, per_view=2, odd=0.3, one_curve=True
     ),
-    "hallucinate": Recipe((256, 384), steps=950, batch=8, rate=8e-4, validate_every=100, clipped=(0.01, 0.25)),
+    "hallucinate": Recipe((256, 384), steps=1700, batch=8, rate=8e-4, validate_every=100, clipped=(0.01, 0.25)),
     "refine": Recipe((192, 288), steps=400, batch=8, rate=1e-4, validate_every=100),
 }
 

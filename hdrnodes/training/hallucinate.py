@@ -48,7 +48,7 @@ class HallucinateStage:
         squared = ((stops(out) - stops(target)).square() * alpha).mean() / share
         rough = total_variation(log_light(out), alpha) / share
         losses = {"log": log_error, "squared": squared, "tv": rough}
-        losses["loss"] = log_error + 0.1 * squared + 0.02 * rough
+        losses["loss"] = log_error + 0.3 * squared + 0.02 * rough
         if self.features is not None:
             losses["perceptual"] = self._perceptual(out, target, alpha)
             losses["loss"] = losses["loss"] + 0.05 * losses["perceptual"]

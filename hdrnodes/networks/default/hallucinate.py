@@ -19,12 +19,23 @@ from hdrnodes.networks.default.blocks import Convs, UNet, look_up, pad_to
 
 CEILING = 12.0  # stops over the clip level: the sun over a plate exposed for its shadows
 CONTEXT = 16  # channels
+NEIGHBOURHOODS = (5, 9, 17, 33, 65)  # pixels of the reduced frame
 
 
 def light_features(linear: Tensor) -> Tensor:
     """What the networks look at: log2 of the light, and how close to clipping each channel is. N x 6 x H x W."""
     stops = torch.log2(linear.clamp(0, 1) + 2.0**-8) / 4 + 1
     return torch.cat([stops, ((linear - 0.8) * 5).clamp(0, 1)], dim=1)
+
+
+def _clipped_around(linear: Tensor) -> Tensor:
+    """How much of each neighbourhood clipped: deep inside a clipped area, where suns are, all of it. N x 5 x H x W."""
+    clipped = ((linear.amax(dim=1, keepdim=True) - 0.9) * 10).clamp(0, 1)
+    shares = []
+    for size in NEIGHBOURHOODS:
+        rim = size // 2
+        shares.append(F.avg_pool2d(F.pad(clipped, (rim, rim, rim, rim), mode="replicate"), size, stride=1))
+    return torch.cat(shares, dim=1)
 
 
 class HallucinateOverview(StageNetwork):
@@ -35,7 +46,7 @@ class HallucinateOverview(StageNetwork):
     def __init__(self, widths: tuple[int, ...] = (24, 48, 96, 128, 160)) -> None:
         super().__init__()
         self.widths = tuple(widths)
-        self.unet = UNet(6, self.widths, whole_frame=True)
+        self.unet = UNet(6 + len(NEIGHBOURHOODS), self.widths, whole_frame=True)
         self.head = nn.Conv2d(self.widths[0], CONTEXT, 3, padding=1)
         nn.init.zeros_(self.head.weight[:3])
         assert self.head.bias is not None
@@ -51,7 +62,8 @@ class HallucinateOverview(StageNetwork):
     def forward(self, linear: Tensor) -> Tensor:
         """N x 3 x h x w, scene-linear, the whole frame reduced -> N x 16 x h x w."""
         height, width = linear.shape[-2:]
-        x = self.unet(light_features(pad_to(linear, self.unet.multiple)))
+        padded = pad_to(linear, self.unet.multiple)
+        x = self.unet(torch.cat([light_features(padded), _clipped_around(padded)], dim=1))
         context: Tensor = self.head(x)
         return context[..., :height, :width].float()
 
