@@ -1,6 +1,6 @@
 """The README's picture: a plate, and what hdrnodes makes of it at three exposures, side by side.
 
-    python benchmarks/figure.py engines/default/plate.jpg engines/default/example.jpg
+python benchmarks/figure.py engines/default/plate.jpg engines/default/example.jpg
 """
 
 import argparse

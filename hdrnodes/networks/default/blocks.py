@@ -1,5 +1,7 @@
 """What the networks of `default` share."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -81,3 +83,8 @@ def look_up(context: Tensor, window: Tensor, height: int, width: int) -> Tensor:
     n = window.shape[0]
     grid = torch.stack([x[:, None, :].expand(n, height, width), y[:, :, None].expand(n, height, width)], dim=-1)
     return F.grid_sample(context.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def power_of_two(stops: Tensor) -> Tensor:
+    """2^stops, as an exponential: runtimes have a fast one, and take exp2 for a general power, ten times as slow."""
+    return torch.exp(stops * math.log(2))

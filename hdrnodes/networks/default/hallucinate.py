@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdrnodes.networks.base import StageNetwork
-from hdrnodes.networks.default.blocks import Convs, UNet, look_up, pad_to
+from hdrnodes.networks.default.blocks import Convs, UNet, look_up, pad_to, power_of_two
 
 CEILING = 12.0  # stops over the clip level: the sun over a plate exposed for its shadows
 CONTEXT = 16  # channels
@@ -107,8 +107,12 @@ class Hallucinate(StageNetwork):
         x = self.coarse(torch.cat([F.avg_pool2d(fine, 2), around], dim=1))
         x = self.up(torch.cat([F.interpolate(x, scale_factor=2.0, mode="bilinear"), fine], dim=1))
         detail = F.pixel_shuffle(self.head(x), 2)[..., :height, :width].float()
-        base = look_up(context[:, :3], window, rows, columns)[..., :height, :width]
+        # At half the size, then doubled: the context is coarse, and looking it up costs more than a convolution.
+        base = F.interpolate(
+            look_up(context[:, :3], window, rows // 2, columns // 2), scale_factor=2.0, mode="bilinear"
+        )
+        base = base[..., :height, :width]
         # Leaky below zero: a plain floor has no gradient, and a network that once falls under it stays there.
         stops = CEILING * torch.tanh(F.leaky_relu(base + detail, 0.1) / CEILING)
         gate = ((linear - 0.5) * 2.5).clamp(0, 1)
-        return gate * (torch.exp2(stops) - 1)
+        return gate * (power_of_two(stops) - 1)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdrnodes.networks.base import StageNetwork
-from hdrnodes.networks.default.blocks import Convs, look_up, pad_to
+from hdrnodes.networks.default.blocks import Convs, look_up, pad_to, power_of_two
 from hdrnodes.networks.default.hallucinate import light_features
 
 REACH = 1.0  # stops
@@ -68,4 +68,4 @@ class Refine(StageNetwork):
     def forward(self, hallucinated: Tensor, context: Tensor, window: Tensor) -> Tensor:
         """N x 3 x H x W, the frame's gain grid, where the tile stands in it -> N x 3 x H x W, scene-linear, >= 0."""
         height, width = hallucinated.shape[-2:]
-        return hallucinated.clamp(min=0) * torch.exp2(look_up(context, window, height, width))
+        return hallucinated.clamp(min=0) * power_of_two(look_up(context, window, height, width))
