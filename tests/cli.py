@@ -1,6 +1,7 @@
 """What the tests of the command line share: real pictures, made on the fly, and the command itself."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -22,6 +23,11 @@ def hdrnodes(*arguments):
         installed_plugins.cache_clear()  # a model folder that was given stays known for one command
 
 
+def _with_ctrl_c():
+    # A shell that runs the tests in its background has Ctrl-C ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(*arguments, **environment):
     """Run a command in a process of its own."""
     return subprocess.Popen(
@@ -30,6 +36,7 @@ def start(*arguments, **environment):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **{name: str(value) for name, value in environment.items()}},
+        preexec_fn=_with_ctrl_c,
     )
 
 
