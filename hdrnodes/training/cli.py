@@ -166,6 +166,6 @@ class _Setup:
             steps=self.steps, rate=self.recipe.rate, validate_every=self.recipe.validate_every, seed=self.seed
         )
         # The convolutions of a CPU and of tensor cores want the channels last.
-        network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # for modules torch forgets it
         best = fit(network, stage.step, stage.validate, schedule, self.runs / self.stage, compiled=self.compiled)
         click.echo(best)

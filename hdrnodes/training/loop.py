@@ -68,9 +68,9 @@ def train(
         random = torch.Generator().manual_seed(schedule.seed * 1_000_003 + run.done)
         torch.manual_seed(schedule.seed * 1_000_003 + run.done)
         with torch.autocast(device, torch.bfloat16):
-            losses = step(forward, random)  # type: ignore[arg-type]
+            losses = step(forward, random)  # type: ignore[arg-type]  # torch.compile gives a module
         run.optimiser.zero_grad(set_to_none=True)
-        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        losses["loss"].backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         run.optimiser.step()
         run.done += 1
@@ -156,7 +156,7 @@ class _Run:
         groups: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimiser": {}}
         with safe_open(file, "pt") as archive:
             about = json.loads(archive.metadata()["run"])
-            for key in archive.keys():  # noqa: SIM118  (not a dict)
+            for key in archive.keys():
                 group, name = key.split(".", 1)
                 groups[group][name] = archive.get_tensor(key)
         self.network.load_state_dict(groups["network"])

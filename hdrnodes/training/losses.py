@@ -11,7 +11,8 @@ DARK = 2.0**-8  # of the clip level: below, a log says more of noise than of lig
 
 def luminance(light: Tensor) -> Tensor:
     """N x 3 x H x W scene-linear BT.709 -> N x 1 x H x W."""
-    return sum(weight * light[:, i : i + 1] for i, weight in enumerate(LUMINANCE))  # type: ignore[return-value]
+    red, green, blue = light[:, 0:1], light[:, 1:2], light[:, 2:3]
+    return LUMINANCE[0] * red + LUMINANCE[1] * green + LUMINANCE[2] * blue
 
 
 def log_light(light: Tensor) -> Tensor:

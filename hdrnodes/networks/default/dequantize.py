@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from hdrnodes.networks.base import StageNetwork
-from hdrnodes.networks.default.blocks import UNet, pad_to
+from hdrnodes.networks.default.blocks import UNet, pad_to, silent_conv
 
 REACH = 8 / 255  # JPEG at quality 75 moves a pixel this far now and then; nothing should move it farther
 
@@ -26,10 +26,7 @@ class Dequantize(StageNetwork):
         super().__init__()
         self.widths = tuple(widths)
         self.unet = UNet(24, self.widths)
-        self.head = nn.Conv2d(self.widths[0], 12, 3, padding=1)
-        nn.init.zeros_(self.head.weight)
-        assert self.head.bias is not None
-        nn.init.zeros_(self.head.bias)
+        self.head = silent_conv(self.widths[0], 12)
 
     @property
     def config(self) -> dict[str, Any]:

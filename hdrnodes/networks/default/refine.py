@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdrnodes.networks.base import StageNetwork
-from hdrnodes.networks.default.blocks import Convs, look_up, pad_to, power_of_two
+from hdrnodes.networks.default.blocks import Convs, look_up, pad_to, power_of_two, silent_conv
 from hdrnodes.networks.default.hallucinate import light_features
 
 REACH = 1.0  # stops
@@ -31,10 +31,7 @@ class RefineOverview(StageNetwork):
         super().__init__()
         self.widths = tuple(widths)
         self.levels = nn.ModuleList(Convs(a, b) for a, b in zip((12, *widths), widths, strict=False))
-        self.head = nn.Conv2d(self.widths[-1], 3, 3, padding=1)
-        nn.init.zeros_(self.head.weight)
-        assert self.head.bias is not None
-        nn.init.zeros_(self.head.bias)
+        self.head = silent_conv(self.widths[-1], 3)
 
     @property
     def config(self) -> dict[str, Any]:
