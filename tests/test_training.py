@@ -15,7 +15,7 @@ from hdrnodes.camera.response import SAMPLES  # noqa: E402
 from hdrnodes.models import Model  # noqa: E402
 from hdrnodes.training.cli import train as command  # noqa: E402
 from hdrnodes.training.loop import Schedule, load_weights, train  # noqa: E402
-from hdrnodes.training.plates import PlateMaker  # noqa: E402
+from hdrnodes.training.plates import PlateMaker, PlateOptions  # noqa: E402
 from hdrnodes.training.responses import HELD_OUT, Responses, measured_responses, transfer_functions  # noqa: E402
 from hdrnodes.training.scenes import Scenes  # noqa: E402
 from hdrnodes.training.validate import paired_interval, table, validate  # noqa: E402
@@ -91,7 +91,7 @@ def test_drawn_responses_rise_from_0_to_1(responses):
 
 
 def test_one_seed_makes_one_set_of_plates(scenes, responses):
-    maker = PlateMaker(scenes, Responses(responses[0]), (24, 32), per_view=2, odd=0.5)
+    maker = PlateMaker(scenes, Responses(responses[0]), PlateOptions(size=(24, 32), per_view=2, odd=0.5))
     one, same, other = (maker.draw(4, torch.Generator().manual_seed(seed)) for seed in (3, 3, 4))
     assert torch.equal(one.codes, same.codes) and not torch.equal(one.codes, other.codes)
     assert torch.equal(torch.round(one.codes * 255), (one.codes * 255).round())

@@ -21,7 +21,7 @@ from hdrnodes.training.default_model import (
 )
 from hdrnodes.training.loop import Schedule
 from hdrnodes.training.loop import train as fit
-from hdrnodes.training.plates import PlateMaker
+from hdrnodes.training.plates import PlateMaker, PlateOptions
 from hdrnodes.training.responses import Responses, measured_responses
 from hdrnodes.training.scenes import Scenes
 from hdrnodes.training.validation_plates import ValidationSet, validation_set
@@ -153,11 +153,13 @@ class _Setup:
         self.maker = PlateMaker(
             Scenes(scenes, self.device),
             Responses(self.measured),
-            self.recipe.size,
-            self.recipe.per_view,
-            self.recipe.odd,
-            self.recipe.one_curve,
-            self.recipe.clipped,
+            PlateOptions(
+                size=self.recipe.size,
+                per_view=self.recipe.per_view,
+                odd=self.recipe.odd,
+                one_curve=self.recipe.one_curve,
+                clipped=self.recipe.clipped,
+            ),
         )
         self.validation: ValidationSet = validation_set(Scenes(validation, self.device), held_out, views=3)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from hdrnodes.camera.clipping import clip
@@ -34,46 +35,59 @@ class Plates:
     curve: Tensor
 
 
+class PlateOptions(BaseModel):
+    """What the plates of a stage are like."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: tuple[int, int] = Field(description="Height and width, pixels.")
+    per_view: int = Field(
+        default=1,
+        ge=1,
+        description="Plates made of each view, each with its own camera: the scene then tells no cameras apart.",
+    )
+    odd: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of the views that are as photographs are now and then and panoramas seldom: close up, of "
+        "nearly one colour, in colours that no scene has, dark with nothing clipped.",
+    )
+    one_curve: bool = Field(default=False, description="For all channels; else some plates have three that lie close.")
+    clipped: tuple[float, float] = Field(
+        default=(0.0, 0.25), description="The least and the most that an exposure clips, of the pixels."
+    )
+    field_of_view: tuple[float, float] = Field(
+        default=(30.0, 100.0), description="Horizontal, least and most, degrees."
+    )
+
+
 class PlateMaker:
     """Draws plates without end. Same generator state, same plates.
 
     Args:
         scenes, responses: what is photographed, and with which cameras.
-        size: height and width of the plates, pixels.
-        per_view: plates made of each view, each with its own camera: what tells cameras apart is then not the scene.
-        odd: how many of the views are as photographs are now and then and panoramas seldom: close up, of nearly one
-            colour, in colours that no scene has, dark with nothing clipped.
-        one_curve: for all channels; else some plates have three that lie close.
-        clipped: the least and the most that an exposure clips, of the pixels.
+        options: what the plates are like.
     """
 
-    def __init__(
-        self,
-        scenes: Scenes,
-        responses: Responses,
-        size: tuple[int, int],
-        per_view: int = 1,
-        odd: float = 0.0,
-        one_curve: bool = False,
-        clipped: tuple[float, float] = (0.0, 0.25),
-    ) -> None:
-        self.scenes, self.responses, self.size, self.per_view = scenes, responses, size, per_view
-        self.odd, self.one_curve, self.clipped = odd, one_curve, clipped
+    def __init__(self, scenes: Scenes, responses: Responses, options: PlateOptions) -> None:
+        self.scenes, self.responses, self.options = scenes, responses, options
 
     def draw(self, n: int, random: torch.Generator) -> Plates:
         """N plates, `per_view` of each view, one after the other."""
-        views = n // self.per_view
+        views = n // self.options.per_view
         chosen = torch.multinomial(self.scenes.weights.cpu(), views, replacement=True, generator=random)
-        odd = torch.rand(views, generator=random) < self.odd
-        narrow, wide = torch.where(odd, 8.0, 45.0), torch.where(odd, 45.0, 100.0)
-        view = random_views(self.scenes, chosen, self.size, random, (narrow, wide))
+        odd = torch.rand(views, generator=random) < self.options.odd
+        least, most = self.options.field_of_view
+        narrow, wide = torch.where(odd, 8.0, least), torch.where(odd, 45.0, most)
+        view = random_views(self.scenes, chosen, self.options.size, random, (narrow, wide))
         device = view.device
-        view = _vary_colours(view, odd.to(device), random).repeat_interleave(self.per_view, dim=0)
-        least, most = self.clipped
+        view = _vary_colours(view, odd.to(device), random).repeat_interleave(self.options.per_view, dim=0)
+        least, most = self.options.clipped
         fraction = least + (most - least) * torch.rand(n, generator=random) ** 1.5
-        darker = torch.where(odd.repeat_interleave(self.per_view), 1.5 * torch.rand(n, generator=random), 0.0)
+        darker = torch.where(odd.repeat_interleave(self.options.per_view), 1.5 * torch.rand(n, generator=random), 0.0)
         stops = stops_to_clip(view, fraction.to(device)) - darker.to(device)
-        curve = self.responses.draw(n, random, channels=1 if self.one_curve else 3).to(device)
+        curve = self.responses.draw(n, random, channels=1 if self.options.one_curve else 3).to(device)
         return photograph(expose(view, stops[:, None, None, None]), curve, random)
 
 
