@@ -9,6 +9,7 @@ HdrnodesError      exit 1; the message is `subject: problem; remedy`, on one lin
     PluginError    two plugins claim one name, or one breaks the contract; the message has both
     ModelError     a model folder is missing, foreign, or not what its hashes say
     ExecutorError  no executor can run here, or the one asked for cannot
+    MetricError    two pictures cannot be compared, or a metric has no value for them; also a ValueError
 """
 
 
@@ -50,4 +51,8 @@ class ModelError(HdrnodesError):
 
 
 class ExecutorError(HdrnodesError):
+    pass
+
+
+class MetricError(HdrnodesError, ValueError):
     pass

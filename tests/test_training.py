@@ -18,7 +18,7 @@ from hdrnodes.training.loop import Schedule, load_weights, train  # noqa: E402
 from hdrnodes.training.plates import PlateMaker, PlateOptions  # noqa: E402
 from hdrnodes.training.responses import HELD_OUT, Responses, measured_responses, transfer_functions  # noqa: E402
 from hdrnodes.training.scenes import Scenes  # noqa: E402
-from hdrnodes.training.validate import paired_interval, table, validate  # noqa: E402
+from hdrnodes.training.validate import table, validate  # noqa: E402
 from hdrnodes.training.validation_plates import CLIPPED, validation_set  # noqa: E402
 from hdrnodes.training.views import views  # noqa: E402
 
@@ -114,12 +114,6 @@ def test_a_perfect_method_scores_nothing(material, responses):
     for name in ("inside", "outside", "peak", "curve"):
         assert np.abs(getattr(scores, name)).max() < 2e-2, name
     assert [row[0] for row in table({"perfect": scores})] == ["perfect"]
-
-
-def test_a_paired_interval_holds_a_difference_that_is_there():
-    noise = np.random.default_rng(1).normal(0, 0.1, 200).astype(np.float32)
-    low, high = paired_interval(noise - 1, np.zeros(200, np.float32))
-    assert -1.05 < low < -1 + noise.mean() < high < -0.95
 
 
 def _line_through(network, random):

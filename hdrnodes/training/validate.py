@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from hdrnodes.camera.response import invert_response
 from hdrnodes.curve import Curve
+from hdrnodes.metrics.bootstrap import paired_interval
 from hdrnodes.training.losses import LUMINANCE
 from hdrnodes.training.plates import Plates
 from hdrnodes.training.validation_plates import ValidationSet
@@ -24,7 +25,6 @@ from hdrnodes.training.validation_plates import ValidationSet
 Array = npt.NDArray[np.float32]
 Method = Callable[[npt.NDArray[np.uint8], Array], tuple[Array, Array]]
 FLOOR = 1e-4  # of the clip level: darker than any 8-bit plate tells
-RESAMPLED = 10_000
 
 
 @dataclass(frozen=True)
@@ -76,14 +76,6 @@ def table(scores: dict[str, Scores]) -> Iterator[tuple[str, ...]]:
                 cell += f" ({values.mean() / against.mean() - 1:+.0%}, {low:+.2f} .. {high:+.2f})"
             cells.append(cell)
         yield name, *cells
-
-
-def paired_interval(values: Array, against: Array) -> tuple[float, float]:
-    """The 95 % interval of the mean difference, bootstrapped over plates (Efron, 1979)."""
-    difference = values - against
-    drawn = np.random.default_rng(0).integers(0, len(difference), (RESAMPLED, len(difference)))
-    low, high = np.percentile(difference[drawn].mean(axis=1), [2.5, 97.5])
-    return float(low), float(high)
 
 
 def _score(method: Method, plates: Plates) -> tuple[float, float, float, float]:
