@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from hdrnodes.camera.clipping import TOP_CODE
 from hdrnodes.image import Image
 from hdrnodes.nodes.base import Context, Knob, Node
-from hdrnodes.nodes.stage import TOP_CODE, straight_colours, without_bad_values
+from hdrnodes.nodes.stage import straight_colours, without_bad_values
 
 SMOOTH_BITS = 12  # from here on, steps are finer than a plate's noise
 

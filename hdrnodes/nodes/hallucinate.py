@@ -14,16 +14,16 @@ from typing import Literal
 
 import numpy as np
 
+from hdrnodes.camera.clipping import THRESHOLD, clip_mask
 from hdrnodes.image import Image
 from hdrnodes.nodes.base import Context, Knob, Node
-from hdrnodes.nodes.clip_mask import clip_mask
 from hdrnodes.nodes.stage import without_bad_values
 
 
 class Hallucinate(Node):
     """Invent radiance in clipped highlights; return every other pixel bit for bit."""
 
-    threshold: float = Knob(0.88, ge=0, lt=1, unit="of clip level", doc="Where invented light fades in.")
+    threshold: float = Knob(THRESHOLD, ge=0, lt=1, unit="of clip level", doc="Where invented light fades in.")
     ceiling: float = Knob(6.0, gt=0, le=16, unit="stops", doc="Brightest invented light, above clip level.")
     output: Literal["image", "mask"] = Knob("image", doc="The picture, or what would be replaced.")
     model: str = Knob("default", doc="A name that `hdrnodes doctor` lists.")

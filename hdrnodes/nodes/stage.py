@@ -1,4 +1,4 @@
-"""What the four stage nodes share: the top code, and pictures that a network can compute with."""
+"""What the four stage nodes share: the bottom code, and pictures that a network can compute with."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import numpy as np
 from hdrnodes.image import STRAIGHT_ALPHA, Image, Pixels, clean
 from hdrnodes.nodes.base import Context
 
-TOP_CODE = 254.5 / 255  # what rounds to 255: clipped
-BOTTOM_CODE = 0.5 / 255
+BOTTOM_CODE = 0.5 / 255  # what rounds to 0
 
 
 def without_bad_values(image: Image, node: str, context: Context) -> Image:

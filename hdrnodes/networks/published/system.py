@@ -4,12 +4,11 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from hdrnodes.camera.clipping import clip_mask
 from hdrnodes.camera.response import invert_response
 from hdrnodes.networks.published.hallucinate import Hallucinate
 from hdrnodes.networks.published.linearize import Linearize
 from hdrnodes.networks.published.unet import Dequantize, Refine
-
-THRESHOLD = 0.88  # of clip level: where hallucinated light fades in
 
 
 class Reconstruction(NamedTuple):
@@ -37,7 +36,6 @@ class Published(nn.Module):
         dequantized = self.dequantize(codes)
         curve = self.linearize(dequantized)
         linear = invert_response(dequantized, curve[:, None])
-        alpha = ((linear.amax(dim=1, keepdim=True) - THRESHOLD) / (1 - THRESHOLD)).clamp(0, 1)  # N, 1, H, W
-        hallucinated = linear + alpha * self.hallucinate(linear)
+        hallucinated = linear + clip_mask(linear, channels=1) * self.hallucinate(linear)
         refined = self.refine(hallucinated, linear, dequantized)
         return Reconstruction(dequantized, curve, linear, hallucinated, refined)
