@@ -9,6 +9,7 @@ HdrnodesError      exit 1; the message is `subject: problem; remedy`, on one lin
     PluginError    two plugins claim one name, or one breaks the contract; the message has both
     ModelError     a model folder is missing, foreign, or not what its hashes say
     ExecutorError  no executor can run here, or the one asked for cannot
+    TrainingError  a run cannot begin, go on from its checkpoint, or make sense of its losses
     MetricError    two pictures cannot be compared, or a metric has no value for them; also a ValueError
 """
 
@@ -51,6 +52,10 @@ class ModelError(HdrnodesError):
 
 
 class ExecutorError(HdrnodesError):
+    pass
+
+
+class TrainingError(HdrnodesError):
     pass
 
 

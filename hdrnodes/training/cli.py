@@ -169,5 +169,5 @@ class _Setup:
         )
         # The convolutions of a CPU and of tensor cores want the channels last.
         network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # for modules torch forgets it
-        best = fit(network, stage.step, stage.validate, schedule, self.runs / self.stage, compiled=self.compiled)
+        best = fit(network, stage, schedule, self.runs / self.stage, compiled=self.compiled)
         click.echo(best)

@@ -17,7 +17,7 @@ from hdrnodes.networks.default.hallucinate import Hallucinate, HallucinateOvervi
 from hdrnodes.networks.default.linearize import Linearize
 from hdrnodes.networks.default.refine import Refine, RefineOverview
 from hdrnodes.networks.export import StageExport, export_model
-from hdrnodes.training.loop import load_weights
+from hdrnodes.training.checkpoints import load_weights
 from hdrnodes.training.refine import FirstThree
 from hdrnodes.training.response_basis import BASIS
 from hdrnodes.training.whole import WholeFrame

@@ -1,174 +1,279 @@
-"""One loop for every stage: AdamW, warm-up and cosine, an average of the weights, checkpoints, exact resume.
+"""One loop for every stage: AdamW, warm-up and cosine, averaged weights, bfloat16, one process or many, exact resume.
 
-Checkpoints are safetensors: network, average, optimiser and random state in one file, written whole or not at all.
+A run's folder holds `last.safetensors` (to go on from), `best.safetensors` (averaged weights with the best score),
+`losses.jsonl`, `log.jsonl`, and `board`, for TensorBoard. Run the same command again after a kill, and every loss is what
+it would have been: on a CPU to the last bit, on CUDA but for the order in which some of its kernels add.
 """
 
-import json
+import copy
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal, Protocol
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from hdrnodes.whole_file import whole_file
+from hdrnodes.errors import TrainingError
+from hdrnodes.training.board import Board
+from hdrnodes.training.checkpoints import SkippingAdamW, State, save_weights
+from hdrnodes.training.distributed import Workers
+from hdrnodes.training.journal import Journal, Line
+from hdrnodes.training.progress import Progress
+from hdrnodes.training.randomness import generator
 
-Step = Callable[[nn.Module, torch.Generator], dict[str, Tensor]]  # "loss" and whatever else is worth a column
-Validate = Callable[[nn.Module], dict[str, float]]  # "score" (lower is better) and whatever else
+Precision = Literal["bf16", "float32"]
+ALONE = Workers()
+PATIENCE = 10  # steps in a row whose loss is not finite, before the run stops
+READ_EVERY = 1.0  # seconds; to read a loss is to wait for the device
+
+
+class TrainingStage(Protocol):
+    """What is fitted to what, and how good it is. The network may be compiled, or an average of what `step` gets.
+
+    Attributes:
+        batch: plates in a step, of one process.
+    """
+
+    batch: int
+
+    def step(self, network: nn.Module, random: torch.Generator) -> dict[str, Tensor]:
+        """Draw a batch and say its losses, single numbers: `loss`, and whatever else is worth a column, the same each time.
+
+        Runs under autocast. `random` is on the network's device.
+        """
+        ...
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """`score`, lower is better, and whatever else. No gradients are kept."""
+        ...
+
+    def pictures(self, network: nn.Module) -> dict[str, Tensor]:
+        """To look at: name -> 3 x H x W, 0..1, display-referred. May be empty."""
+        ...
 
 
 @dataclass(frozen=True)
 class Schedule:
+    """How long and how fast.
+
+    Attributes:
+        steps: in all. A run that is continued with another number takes the rate that the new one gives its next step.
+        rate: the highest; it rises for `warm_up` steps, then falls along half a cosine to 2 %.
+        weight_decay: AdamW's.
+        average: how much of the averaged weights a step keeps.
+        validate_every: steps.
+        save_every: minutes between checkpoints; there is one at each validation besides.
+        seed: 0 or more.
+    """
+
     steps: int
     rate: float = 1e-3
     weight_decay: float = 0.01
     warm_up: int = 100
-    average: float = 0.998  # of the weights, per step
+    average: float = 0.998
     validate_every: int = 250
+    save_every: float = 10.0
     seed: int = 0
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        if step < self.warm_up:
+            return self.rate * (step + 1) / self.warm_up
+        along = (step - self.warm_up) / max(1, self.steps - self.warm_up)
+        return self.rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, along))))
 
 
 def train(
     network: nn.Module,
-    step: Step,
-    validate: Validate,
+    stage: TrainingStage,
     schedule: Schedule,
     folder: Path,
     *,
     compiled: bool = False,
+    precision: Precision = "bf16",
+    workers: Workers = ALONE,
 ) -> Path:
     """Fit a network; go on from `folder`'s last checkpoint if there is one.
 
     Args:
         network: on the device it is trained on.
-        step: draws a batch with the generator given, and returns its losses.
-        validate: scores the averaged network.
-        folder: gets `last.safetensors`, `best.safetensors` (averaged weights only) and `log.jsonl`.
+        stage: what it is fitted to.
+        schedule: how long and how fast.
+        folder: gets the files. Of several processes, all must see it.
         compiled: run the network through torch.compile: 1.5 times faster on a CPU, half a minute to start.
+        precision: of the network's products while it trains. Weights are float32 in either case.
+        workers: those that train together (`distributed.together`); each draws plates of its own.
 
     Returns:
         The path of the best averaged weights.
+
+    Raises:
+        TrainingError: the checkpoint is of another network; no loss was finite for ten steps; a process was lost.
+        WriteError: the folder cannot be written to. The last checkpoint is whole.
     """
+    device = next(network.parameters()).device
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True  # sizes stay the same: measure once which kernel is fastest
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(network, schedule, folder)
-    forward = torch.compile(network) if compiled else network
-    device = next(network.parameters()).device.type
-    if run.done == 0:  # a stage that makes nothing better than it was stays what it was
-        run.report(validate, 0.0)
-    started, first = time.monotonic(), run.done
-    while run.done < schedule.steps:
-        for group in run.optimiser.param_groups:
-            group["lr"] = schedule.rate * _share(run.done, schedule)
-        network.train()
-        # Seeded by the step, so that a run that was killed goes on with the plates it would have had.
-        random = torch.Generator().manual_seed(schedule.seed * 1_000_003 + run.done)
-        torch.manual_seed(schedule.seed * 1_000_003 + run.done)
-        with torch.autocast(device, torch.bfloat16):
-            losses = step(forward, random)  # type: ignore[arg-type]  # torch.compile gives a module
-        run.optimiser.zero_grad(set_to_none=True)
-        losses["loss"].backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        run.optimiser.step()
-        run.done += 1
-        run.average_weights()
-        run.note({key: float(value.detach()) for key, value in losses.items()})
-        if run.done % schedule.validate_every == 0 or run.done == schedule.steps:
-            run.report(validate, (time.monotonic() - started) / (run.done - first))
+    run = _Run(network, stage, schedule, folder, workers)
+    with run.progress:
+        run.begin()
+        forward: Callable[..., Tensor] = torch.compile(network) if compiled else network
+        while run.state.done < schedule.steps:
+            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+                losses = stage.step(forward, run.random(device))  # type: ignore[arg-type]  # torch.compile gives a module
+            run.take(losses)
+        run.finish()
     return folder / "best.safetensors"
 
 
-def load_weights(network: nn.Module, file: Path) -> None:
-    """Load averaged weights (`best.safetensors`) into a network of the same shape."""
-    from safetensors.torch import load_file
-
-    network.load_state_dict(load_file(file))
-
-
-def _share(done: int, schedule: Schedule) -> float:
-    """Of the learning rate: rising for `warm_up` steps, then a half cosine down to 2 %."""
-    if done < schedule.warm_up:
-        return (done + 1) / schedule.warm_up
-    along = (done - schedule.warm_up) / max(1, schedule.steps - schedule.warm_up)
-    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, along)))
-
-
 class _Run:
-    """A network, its average, its optimiser, and where they are kept."""
+    """A network on its way."""
 
-    def __init__(self, network: nn.Module, schedule: Schedule, folder: Path) -> None:
-        import copy
+    def __init__(
+        self, network: nn.Module, stage: TrainingStage, schedule: Schedule, folder: Path, workers: Workers
+    ) -> None:
+        self.network, self.stage, self.schedule, self.folder, self.workers = network, stage, schedule, folder, workers
+        workers.share([*network.parameters(), *network.buffers()])
+        averaged = copy.deepcopy(network).requires_grad_(False).eval()
+        optimiser = SkippingAdamW(network, schedule.rate, schedule.weight_decay)
+        about = {"schedule": asdict(schedule), "processes": workers.count}
+        self.state = State(network, averaged, optimiser, about=about)
+        self.resumed = (folder / "last.safetensors").exists()
+        if self.resumed:
+            self.state.load(folder / "last.safetensors")
+        if not workers.agree(self.state.done if self.resumed else -1):
+            raise TrainingError(folder, "not all processes find the same checkpoint", "choose one that all of them see")
+        self.parameters = list(optimiser.moved.values())
+        self.buffers = list(network.buffers())
+        self.floating = [each for each in self.buffers if each.is_floating_point()]
+        self.progress = Progress(folder.name, schedule.steps, self.state.done, shown=workers.leads)
+        self._unread: list[tuple[int, tuple[str, ...], Tensor]] = []
+        self._not_finite = 0  # in a row
+        self._seconds, self._since = 0.0, self.state.done  # spent on steps since the last validation
 
-        self.network, self.schedule, self.folder = network, schedule, folder
-        self.averaged = copy.deepcopy(network).requires_grad_(False)
-        self.optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.rate, weight_decay=schedule.weight_decay)
-        self.done, self.best = 0, math.inf
-        self._recent: list[dict[str, float]] = []
-        if (folder / "last.safetensors").exists():
-            self._load(folder / "last.safetensors")
+    def begin(self) -> None:
+        if self.workers.leads:
+            self.journal = Journal(self.folder, self.state.done if self.resumed else None)
+            self.board = Board(self.folder / "board", self.state.done + 1, self.progress.note)
+        if self.resumed:
+            self.progress.note(f"goes on from step {self.state.done}")
+        else:  # a stage that makes nothing better than it was stays what it was
+            self._validate()
+        self._saved = self._read_at = self._started = time.monotonic()
 
-    def average_weights(self) -> None:
-        keep = min(self.schedule.average, (1 + self.done) / (10 + self.done))
-        current = self.network.state_dict()
+    def random(self, device: torch.device) -> torch.Generator:
+        """Everything that the next step draws follows from its number, so that no random state need be kept."""
+        self._kept = [each.clone() for each in self.buffers]
+        self.network.train()
+        random = generator(device, self.schedule.seed, self.state.done, self.workers.rank)
+        torch.manual_seed(random.initial_seed())  # for what takes no generator: dropout
+        return random
+
+    def take(self, losses: dict[str, Tensor]) -> None:
+        """Step against the gradient, and do what is due after that."""
+        rate = self.schedule.rate_at(self.state.done)
+        self._unread.append((self.state.done + 1, (*losses, "gradient_norm", "skipped"), self._descend(losses, rate)))
+        self.state.done += 1
+        self._average_weights()
+        if time.monotonic() - self._read_at > READ_EVERY:
+            self._read()
+        if self.state.done % self.schedule.validate_every == 0 or self.state.done == self.schedule.steps:
+            self._read()
+            self._validate()
+        elif self.workers.leads and time.monotonic() - self._saved > 60 * self.schedule.save_every:
+            self._read()
+            self._save()
+
+    def finish(self) -> None:
+        if self.workers.leads:
+            self.board.close()
+        self.workers.wait()
+
+    def _descend(self, losses: dict[str, Tensor], rate: float) -> Tensor:
+        """One step of the optimiser. Returns all losses, the gradient's norm and whether the step was left out."""
+        optimiser = self.state.optimiser
+        optimiser.zero_grad(set_to_none=True)
+        losses["loss"].backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        for each in self.parameters:
+            if each.grad is None:  # took no part in this step; it may have, in another process
+                each.grad = torch.zeros_like(each)
+        said = torch.stack([value.detach().float() for value in losses.values()])
+        gradients = [each.grad for each in self.parameters if each.grad is not None]
+        self.workers.average([*gradients, *self.floating, said])
+        norm = nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        skipped = ~(norm.isfinite() & said[list(losses).index("loss")].isfinite())
+        optimiser.skip(skipped)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        optimiser.step()
+        for buffer, before in zip(self.buffers, self._kept, strict=True):
+            buffer.copy_(torch.where(skipped, before, buffer))
+        return torch.cat([said, norm[None], skipped[None].float()])
+
+    def _average_weights(self) -> None:
+        keep = min(self.schedule.average, (1 + self.state.done) / (10 + self.state.done))
         with torch.no_grad():
-            for name, value in self.averaged.state_dict().items():
+            now = self.network.state_dict()
+            for name, value in self.state.averaged.state_dict().items():
                 if value.is_floating_point():
-                    value.lerp_(current[name], 1 - keep)
+                    value.lerp_(now[name], 1 - keep)
                 else:
-                    value.copy_(current[name])
+                    value.copy_(now[name])
 
-    def note(self, losses: dict[str, float]) -> None:
-        self._recent.append(losses)
+    def _read(self) -> None:
+        """Write down the steps since the last time."""
+        unread, self._unread = self._unread, []
+        lines = [_line(step, names, values.tolist()) for step, names, values in unread]
+        now = time.monotonic()
+        self._seconds += now - self._read_at
+        each = (now - self._read_at) / max(1, len(lines))
+        self._read_at = now
+        if self.workers.leads and lines:
+            self.journal.steps(lines)
+            self.progress.steps(lines[-1])
+            for line in lines:
+                self.board.step(line, self.schedule.rate_at(line["step"] - 1))
+            self.board.speed(lines[-1]["step"], each, self.stage.batch * self.workers.count)
+        for line in lines:
+            self._not_finite = self._not_finite + 1 if "skipped" in line else 0
+            if self._not_finite == PATIENCE:
+                raise TrainingError(
+                    self.folder,
+                    f"the loss was not finite ten steps in a row, up to step {line['step']}",
+                    "lower the rate; the last checkpoint is whole",
+                )
 
-    def report(self, validate: Validate, seconds: float) -> None:
-        """Score the averaged weights, write a line, keep the weights if they are the best so far, and a checkpoint."""
-        self.averaged.eval()
-        with torch.no_grad():
-            scores = validate(self.averaged)
-        line: dict[str, float] = {"step": self.done, "seconds_per_step": round(seconds, 3)}
-        for key in self._recent[0] if self._recent else ():
-            line[key] = round(sum(losses[key] for losses in self._recent) / len(self._recent), 5)
-        line |= {f"validation_{key}": round(value, 5) for key, value in scores.items()}
-        self._recent = []
-        with (self.folder / "log.jsonl").open("a") as log:
-            log.write(json.dumps(line) + "\n")
-        if scores["score"] < self.best:
-            self.best = scores["score"]
-            _write(
-                {k: v.contiguous() for k, v in self.averaged.state_dict().items()},
-                self.folder / "best.safetensors",
-                {},
-            )
-        self._save(self.folder / "last.safetensors")
+    def _validate(self) -> None:
+        """Score the averaged weights, write it down, keep them if they are the best so far, and save a checkpoint."""
+        if self.workers.leads:
+            steps = self.state.done - self._since
+            with torch.no_grad():
+                scores = self.stage.validate(self.state.averaged)
+                pictures = self.stage.pictures(self.state.averaged)
+            line = self.journal.validated(self.state.done, self._seconds / max(1, steps), scores)
+            self.progress.validated(line)
+            self.board.validation(self.state.done, scores, pictures)
+            if scores["score"] < self.state.best:
+                self.state.best = scores["score"]
+                save_weights(self.state.averaged, self.folder / "best.safetensors")
+            self._save()
+        self.workers.wait()
+        self._seconds, self._since = 0.0, self.state.done
+        self._read_at = time.monotonic()
 
-    def _save(self, file: Path) -> None:
-        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        tensors |= {f"average.{k}": v for k, v in self.averaged.state_dict().items()}
-        for i, state in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{i}.{k}": torch.as_tensor(v) for k, v in state.items()}
-        about = {"done": self.done, "best": self.best, "schedule": asdict(self.schedule)}
-        _write(tensors, file, {"run": json.dumps(about)})
-
-    def _load(self, file: Path) -> None:
-        groups: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimiser": {}}
-        with safe_open(file, "pt") as archive:
-            about = json.loads(archive.metadata()["run"])
-            for key in archive.keys():
-                group, name = key.split(".", 1)
-                groups[group][name] = archive.get_tensor(key)
-        self.network.load_state_dict(groups["network"])
-        self.averaged.load_state_dict(groups["average"])
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in groups["optimiser"].items():
-            index, key = name.split(".")
-            state.setdefault(int(index), {})[key] = value
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
-        self.done, self.best = about["done"], about["best"]
+    def _save(self) -> None:
+        self.state.save(self.folder / "last.safetensors")
+        self._saved = time.monotonic()
 
 
-def _write(tensors: dict[str, Tensor], file: Path, about: dict[str, str]) -> None:
-    with whole_file(file, overwrite=True) as temporary:
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, about)
+def _line(step: int, names: tuple[str, ...], values: list[float]) -> Line:
+    line: Line = {"step": step, **dict(zip(names, values, strict=True))}
+    if not line["skipped"]:
+        del line["skipped"]
+    return line

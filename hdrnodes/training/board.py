@@ -1,0 +1,73 @@
+"""What TensorBoard shows of a run: losses, rates and speed, scores, and pictures."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hdrnodes.camera.response import apply_response
+from hdrnodes.curve import Curve
+
+EXPOSURES = (-3, 0, 3)  # stops
+
+
+class Board:
+    """Writes a run's folder for TensorBoard; without the package `tensorboard` one line says so, and nothing is written.
+
+    Args:
+        folder: gets the event files.
+        step: the first that will be written; what a run that was killed wrote from there on is not shown.
+        say: takes the line.
+    """
+
+    def __init__(self, folder: Path, step: int, say: Callable[[str], None]) -> None:
+        self._writer: Any = None
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            say("no TensorBoard here: pip install 'hdrnodes[train]' adds it")
+            return
+        self._writer = SummaryWriter(folder, purge_step=step)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+
+    def step(self, line: dict[str, Any], rate: float) -> None:
+        """A line of `losses.jsonl`."""
+        self._scalars(
+            "train", {key: value for key, value in line.items() if key != "step"} | {"rate": rate}, line["step"]
+        )
+
+    def speed(self, step: int, seconds: float, plates: int) -> None:
+        """Seconds that a step takes, and plates in it."""
+        self._scalars("speed", {"seconds_per_step": seconds, "plates_per_second": plates / max(seconds, 1e-9)}, step)
+
+    def validation(self, step: int, scores: dict[str, float], pictures: dict[str, Tensor]) -> None:
+        """Scores, and pictures 3 x H x W, 0..1."""
+        self._scalars("validation", scores, step)
+        if self._writer is None:
+            return
+        for name, picture in pictures.items():
+            self._writer.add_image(name, picture.detach().float().cpu().clamp(0, 1), step)
+        self._writer.flush()
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def _scalars(self, group: str, values: dict[str, float], step: int) -> None:
+        if self._writer is None:
+            return
+        for name, value in values.items():
+            self._writer.add_scalar(f"{group}/{name}", value, step)
+
+
+def exposures(light: Tensor) -> Tensor:
+    """Light (3 x H x W, scene-linear) at -3, 0 and +3 stops, side by side, as sRGB shows it: 3 x H x 3W, 0..1."""
+    shown = torch.cat([light.float() * 2.0**stops for stops in EXPOSURES], dim=-1).clamp(0, 1)
+    return display(shown)
+
+
+def display(light: Tensor) -> Tensor:
+    """Light (3 x H x W, scene-linear) as sRGB shows it, 0..1."""
+    srgb = torch.from_numpy(Curve.named("srgb").samples).to(light.device)
+    return apply_response(light[None].float().clamp(0, 1), srgb[None])[0]
