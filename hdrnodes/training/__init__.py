@@ -5,7 +5,9 @@ responses              camera curves, measured and made; response_basis computes
 plates                 the camera: view -> plate, with every truth on the way
 dequantize, linearize, hallucinate, refine      each stage's losses, its step and its score
 losses, vgg            what they share; features for the perceptual loss
-loop                   the optimiser, the averaged weights, checkpoints
+loop                   fits any stage: rates, averaged weights, precision; what a stage has to offer
+checkpoints, journal, board, progress           of a run: to go on from, losses by step, TensorBoard, time left
+distributed            several processes that torchrun started
 default_model, whole   how `default` is made, its recipes, its export; a stage with its overview network
 validation_plates, validate                     the table of the README
 cli                    `hdrnodes train ...`

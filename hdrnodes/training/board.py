@@ -14,7 +14,7 @@ EXPOSURES = (-3, 0, 3)  # stops
 
 
 class Board:
-    """Writes a run's folder for TensorBoard; without the package `tensorboard` one line says so, and nothing is written.
+    """Writes a run's folder for TensorBoard. Where the package `tensorboard` is missing, one line says so, and no more.
 
     Args:
         folder: gets the event files.
@@ -29,7 +29,7 @@ class Board:
         except ImportError:
             say("no TensorBoard here: pip install 'hdrnodes[train]' adds it")
             return
-        self._writer = SummaryWriter(folder, purge_step=step)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self._writer = SummaryWriter(folder, purge_step=step)
 
     def step(self, line: dict[str, Any], rate: float) -> None:
         """A line of `losses.jsonl`."""

@@ -15,6 +15,8 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.distributed_c10d import Store
+from torch.distributed.rendezvous import rendezvous
 
 from hdrnodes.errors import TrainingError
 
@@ -48,7 +50,7 @@ class Workers:
         with _exchange():
             dist.all_reduce(flat)
         flat /= self.count
-        for each, mean in zip(tensors, flat.split([each.numel() for each in tensors]), strict=True):
+        for each, mean in zip(tensors, torch.split(flat, [each.numel() for each in tensors]), strict=True):
             each.detach().copy_(mean.view(each.shape))
 
     def share(self, tensors: Iterable[Tensor]) -> None:
@@ -80,8 +82,8 @@ class Workers:
 def together(device: str = "cpu") -> Iterator[Workers]:
     """Join the processes that torchrun started; alone where it did not.
 
-    Where one fails, that one's error is raised, in its process, and the others end quietly with exit code 1: one line is
-    all that the user gets from them. torchrun adds its own report.
+    Where one fails, that one's error is raised, in its process, and the others end quietly with exit code 1: the user
+    gets one line from them all. torchrun adds its own report.
 
     Args:
         device: `cpu`, `cuda` (each process takes the GPU of its local rank), or with one process also `cuda:1` ...
@@ -93,7 +95,7 @@ def together(device: str = "cpu") -> Iterator[Workers]:
         yield Workers(device=_device(device, None))
         return
     own = _device(device, int(os.environ["LOCAL_RANK"]))
-    store, rank, count = next(dist.rendezvous("env://"))
+    store, rank, count = next(rendezvous("env://"))
     backend = "nccl" if own.type == "cuda" else "gloo"
     dist.init_process_group(
         backend,
@@ -131,7 +133,7 @@ def _device(name: str, local_rank: int | None) -> torch.device:
     return device
 
 
-def _failed_before(store: dist.Store) -> bool:
+def _failed_before(store: Store) -> bool:
     try:
         return store.add("hdrnodes failed", 1) > 1
     except RuntimeError:  # torchrun itself is gone

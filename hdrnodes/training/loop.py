@@ -1,15 +1,14 @@
 """One loop for every stage: AdamW, warm-up and cosine, averaged weights, bfloat16, one process or many, exact resume.
 
 A run's folder holds `last.safetensors` (to go on from), `best.safetensors` (averaged weights with the best score),
-`losses.jsonl`, `log.jsonl`, and `board`, for TensorBoard. Run the same command again after a kill, and every loss is what
-it would have been: on a CPU to the last bit, on CUDA but for the order in which some of its kernels add.
+`losses.jsonl`, `log.jsonl`, and `board`, for TensorBoard. Run the same command again after a kill, and every loss is
+what it would have been: on a CPU to the last bit, on CUDA but for the order in which some of its kernels add.
 """
 
 import copy
 import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -41,7 +40,7 @@ class TrainingStage(Protocol):
     batch: int
 
     def step(self, network: nn.Module, random: torch.Generator) -> dict[str, Tensor]:
-        """Draw a batch and say its losses, single numbers: `loss`, and whatever else is worth a column, the same each time.
+        """Draw a batch and say its losses, single numbers: `loss`, and whatever else is worth a column, each time.
 
         Runs under autocast. `random` is on the network's device.
         """
