@@ -105,9 +105,8 @@ def check_pair(test: Array, reference: Array) -> None:
     Raises:
         MetricError: different sizes or channels; no pixels; NaN or infinity.
     """
-    for name, picture in (("test", test), ("reference", reference)):
-        if picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (3,)) or not picture.size:
-            raise MetricError(f"{name} picture", f"has the shape {picture.shape}", "give H x W x 3, or H x W")
+    _check_shape("test picture", test)
+    _check_shape("reference picture", reference)
     if test.shape[:2] != reference.shape[:2]:
         raise MetricError("test picture", f"is {_size(test)}, the reference {_size(reference)}", SAME_SIZE)
     if test.shape != reference.shape:
@@ -120,12 +119,21 @@ def check_pair(test: Array, reference: Array) -> None:
 def luminance(light: Array) -> Array:
     """Y of linear BT.709 light: H x W x 3 -> H x W; of luminance, itself. The unit stays.
 
+    Raises:
+        MetricError: another shape.
+
     >>> luminance(np.float32([[[1, 1, 1], [0, 1, 0]]])).tolist()
     [[1.0, 0.7151579856872559]]
     """
+    _check_shape("picture", light)
     if light.ndim == 2:
         return light
     return light @ np.array(LUMINANCE, light.dtype)
+
+
+def _check_shape(name: str, picture: Array) -> None:
+    if picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (3,)) or not picture.size:
+        raise MetricError(name, f"has the shape {picture.shape}", "give H x W x 3, or H x W")
 
 
 def _size(picture: npt.NDArray[Any]) -> str:
