@@ -5,32 +5,35 @@ Only what is lossy is here (no entropy coding), so the round trip is a few matri
 Source: ITU-T T.81 (the baseline tables of annex K); JFIF 1.02 (YCbCr); the quality scale is libjpeg's.
 """
 
-from functools import cache
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace
+
+from hdrnodes.camera.constants import constant, cosines
 
 Array = Any
 
-# ITU-T T.81, tables K.1 and K.2.
-LUMA_TABLE = np.array(
-    [
-        [16, 11, 10, 16, 24, 40, 51, 61],
-        [12, 12, 14, 19, 26, 58, 60, 55],
-        [14, 13, 16, 24, 40, 57, 69, 56],
-        [14, 17, 22, 29, 51, 87, 80, 62],
-        [18, 22, 37, 56, 68, 109, 103, 77],
-        [24, 35, 55, 64, 81, 104, 113, 92],
-        [49, 64, 78, 87, 103, 121, 120, 101],
-        [72, 92, 95, 98, 112, 100, 103, 99],
-    ],
-    np.float32,
-)
-CHROMA_TABLE = np.full((8, 8), 99, np.float32)
-CHROMA_TABLE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
-
-TO_YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32)
+_CHROMA_CORNER = np.array([[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]], np.float32)
+_TO_YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32)
+_TABLES = {
+    "luma": np.array(  # ITU-T T.81, table K.1
+        [
+            [16, 11, 10, 16, 24, 40, 51, 61],
+            [12, 12, 14, 19, 26, 58, 60, 55],
+            [14, 13, 16, 24, 40, 57, 69, 56],
+            [14, 17, 22, 29, 51, 87, 80, 62],
+            [18, 22, 37, 56, 68, 109, 103, 77],
+            [24, 35, 55, 64, 81, 104, 113, 92],
+            [49, 64, 78, 87, 103, 121, 120, 101],
+            [72, 92, 95, 98, 112, 100, 103, 99],
+        ],
+        np.float32,
+    ),
+    "chroma": np.pad(_CHROMA_CORNER, (0, 4), constant_values=99),  # table K.2
+    "to YCbCr": _TO_YCBCR,
+    "to RGB": np.linalg.inv(_TO_YCBCR.astype(np.float64)).astype(np.float32),
+}
 
 
 def jpeg(display: Array, quality: Array, subsampling: str = "4:2:0") -> Array:
@@ -46,22 +49,27 @@ def jpeg(display: Array, quality: Array, subsampling: str = "4:2:0") -> Array:
     """
     xp = array_namespace(display)
     height, width = display.shape[-2:]
-    ycc = xp.round(_mix(display * 255, TO_YCBCR))  # encoders hold integers here, and again after the blocks
+    ycc = xp.round(_mix(display * 255, "to YCbCr"))  # encoders hold integers here, and again after the blocks
     luma, chroma = ycc[:, :1] - 128, ycc[:, 1:]
     if subsampling == "4:2:0":
         chroma = xp.round(_halve(_pad_to(chroma, 2)))
-    luma = _through_blocks(luma, _table(LUMA_TABLE, quality, xp)) + 128
-    chroma = _through_blocks(chroma, _table(CHROMA_TABLE, quality, xp))
+    luma = _through_blocks(luma, _steps("luma", quality)) + 128
+    chroma = _through_blocks(chroma, _steps("chroma", quality))
     if subsampling == "4:2:0":
         chroma = _double(_double(chroma, -1), -2)[..., :height, :width]
-    rgb = _mix(xp.concat([luma, chroma], axis=1), np.linalg.inv(TO_YCBCR.astype(np.float64)).astype(np.float32))
+    rgb = _mix(xp.concat([luma, chroma], axis=1), "to RGB")
     return xp.clip(xp.round(rgb), 0.0, 255.0) / 255
 
 
-def _table(base: Array, quality: Array, xp: Any) -> Array:
+def _table(name: str) -> Array:
+    return _TABLES[name]
+
+
+def _steps(table: str, quality: Array) -> Array:
     """Quantisation steps, N x 1 x 1 x 1 x 8 x 8: libjpeg's `jpeg_quality_scaling`."""
+    xp = array_namespace(quality)
     scale = xp.where(quality < 50, 5000 / quality, 200 - 2 * quality)[:, None, None]
-    steps = xp.floor((_like(base, scale)[None] * scale + 50) / 100)
+    steps = xp.floor((constant(scale, _table, table)[None] * scale + 50) / 100)
     return xp.clip(steps, 1.0, 255.0)[:, None, None, None]
 
 
@@ -72,7 +80,7 @@ def _through_blocks(plane: Array, steps: Array) -> Array:
     padded = _pad_to(plane, 8)
     n, c, h, w = padded.shape
     blocks = xp.permute_dims(xp.reshape(padded, (n, c, h // 8, 8, w // 8, 8)), (0, 1, 2, 4, 3, 5))
-    cosine = _like(_cosine(), plane)
+    cosine = constant(plane, cosines, 8)
     coefficients = xp.matmul(xp.matmul(cosine, blocks), cosine.T)
     kept = xp.round(coefficients / steps) * steps
     blocks = xp.matmul(xp.matmul(cosine.T, kept), cosine)
@@ -80,20 +88,11 @@ def _through_blocks(plane: Array, steps: Array) -> Array:
     return xp.clip(xp.round(whole), -128.0, 127.0)
 
 
-@cache
-def _cosine() -> Array:
-    """The orthonormal 8-point DCT-II matrix."""
-    k, i = np.arange(8)[:, None], np.arange(8)[None]
-    matrix = np.cos((2 * i + 1) * k * np.pi / 16) / 2
-    matrix[0] /= np.sqrt(2)
-    return matrix.astype(np.float32)
-
-
-def _mix(rgb: Array, matrix: Array) -> Array:
-    """A 3 x 3 matrix over the channels of N x 3 x H x W."""
+def _mix(rgb: Array, table: str) -> Array:
+    """A 3 x 3 matrix of the tables, over the channels of N x 3 x H x W."""
     xp = array_namespace(rgb)
     n, c, h, w = rgb.shape
-    return xp.reshape(xp.matmul(_like(matrix, rgb), xp.reshape(rgb, (n, c, h * w))), (n, c, h, w))
+    return xp.reshape(xp.matmul(constant(rgb, _table, table), xp.reshape(rgb, (n, c, h * w))), (n, c, h, w))
 
 
 def _pad_to(plane: Array, multiple: int) -> Array:
@@ -121,7 +120,3 @@ def _double(plane: Array, axis: int) -> Array:
     middle = padded[..., 1 : size + 1]
     pairs = xp.stack([0.75 * middle + 0.25 * padded[..., :size], 0.75 * middle + 0.25 * padded[..., 2:]], axis=-1)
     return xp.moveaxis(xp.reshape(pairs, (*middle.shape[:-1], 2 * size)), -1, axis)
-
-
-def _like(constant: Array, array: Array) -> Array:
-    return array_namespace(array).asarray(constant, device=device(array))
