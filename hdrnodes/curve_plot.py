@@ -21,15 +21,12 @@ PAPER, INK, SOFT, GRID = (1.0, 1.0, 1.0), (0.13, 0.13, 0.15), (0.42, 0.43, 0.46)
 BLUE, GREEN, VERMILION = (0.0, 0.447, 0.698), (0.0, 0.62, 0.451), (0.835, 0.369, 0.0)
 
 Colour = tuple[float, float, float]
+Line = tuple[str, Colour, Pixels, bool]  # name, colour, samples of the inverse response, whether dashed
 
 
 def plot_curve(curve: Curve, path: Path, overwrite: bool = False) -> None:
     """Draw a curve over a grid, with sRGB's for comparison, into a PNG of 960 x 760."""
-    sheet = _Sheet()
-    sheet.axes()
-    sheet.text(LEFT, 46, "Camera response, inverted", 26)
-    sheet.text(LEFT, 76, _subtitle(curve), 17, SOFT)
-    lines: list[tuple[str, Colour, Pixels, bool]] = []
+    lines: list[Line] = []
     if curve.source != "srgb":
         lines.append(("sRGB", SOFT, Curve.named("srgb").samples[0], True))
     if curve.per_channel:
@@ -37,12 +34,21 @@ def plot_curve(curve: Curve, path: Path, overwrite: bool = False) -> None:
         lines += [(name, colour, samples, False) for name, colour, samples in names]
     else:
         lines.append(("this curve", BLUE, curve.samples[0], False))
+    write(Image(draw_curves(_subtitle(curve), lines)), path, pixel_type="uint8", overwrite=overwrite)
+
+
+def draw_curves(subtitle: str, lines: Sequence[Line]) -> Pixels:
+    """Curves over a grid, named: 760 x 960 x 3, 0..1, display-referred."""
+    sheet = _Sheet()
+    sheet.axes()
+    sheet.text(LEFT, 46, "Camera response, inverted", 26)
+    sheet.text(LEFT, 76, subtitle, 17, SOFT)
     for row, (name, colour, samples, dashed) in enumerate(lines):
         sheet.curve(samples, colour, dashed)
         y = TOP + 34 + 30 * row
         sheet.line([(LEFT + 24, y), (LEFT + 70, y)], colour, 3, dashed)
         sheet.text(LEFT + 84, y + 6, name, 17)
-    write(Image(sheet.pixels()), path, pixel_type="uint8", overwrite=overwrite)
+    return sheet.pixels()
 
 
 def _subtitle(curve: Curve) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hdrnodes.camera.response import apply_response
 from hdrnodes.curve import Curve
+from hdrnodes.curve_plot import BLUE, VERMILION, draw_curves
 
 EXPOSURES = (-3, 0, 3)  # stops
 
@@ -63,11 +64,15 @@ class Board:
 
 def exposures(light: Tensor) -> Tensor:
     """Light (3 x H x W, scene-linear) at -3, 0 and +3 stops, side by side, as sRGB shows it: 3 x H x 3W, 0..1."""
-    shown = torch.cat([light.float() * 2.0**stops for stops in EXPOSURES], dim=-1).clamp(0, 1)
-    return display(shown)
+    strip = torch.cat([light.float() * 2.0**stops for stops in EXPOSURES], dim=-1)
+    srgb = torch.from_numpy(Curve.named("srgb").samples.copy()).to(light.device)
+    return apply_response(strip[None], srgb[None])[0]
 
 
-def display(light: Tensor) -> Tensor:
-    """Light (3 x H x W, scene-linear) as sRGB shows it, 0..1."""
-    srgb = torch.from_numpy(Curve.named("srgb").samples).to(light.device)
-    return apply_response(light[None].float().clamp(0, 1), srgb[None])[0]
+def curve_picture(found: Tensor, truth: Tensor) -> Tensor:
+    """A plot of an estimated inverse response and the true one, dashed; S samples each: 3 x 760 x 960, 0..1."""
+    lines = [
+        ("truth", VERMILION, truth.detach().float().cpu().numpy(), True),
+        ("estimate", BLUE, found.detach().float().cpu().numpy(), False),
+    ]
+    return torch.from_numpy(draw_curves("of a plate that validates", lines)).permute(2, 0, 1)
