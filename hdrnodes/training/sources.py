@@ -91,7 +91,7 @@ def load(path: str | os.PathLike[str], longest_side: int = 1024) -> Iterator[Sou
 
 
 def read_light(file: Path) -> Pixels:
-    """The colours of a float picture, H x W x 3 float32 scene-linear BT.709, finite, not negative. See `load`.
+    """The colours of a float picture, H x W x 3 float32 scene-linear BT.709, finite, not negative; read-only.
 
     Raises:
         HdrnodesError: the file cannot be read, its colour space is not known, or nothing in it is above zero.
@@ -111,14 +111,12 @@ def read_light(file: Path) -> Pixels:
         log.warning("%s: %s taken out", file, ", ".join(f"{count} {kind} values" for kind, count in counts.items()))
     if not image.pixels.any():
         raise ReadError(file, "is black", "take it out of the folder")
-    return np.array(image.pixels)
+    return image.pixels
 
 
 def reduced(light: Pixels, longest_side: int) -> Pixels:
-    """H x W x 3, averaged by area so that no side is longer than that; smaller pictures stay as they are."""
-    if max(light.shape[:2]) <= longest_side:
-        return light
-    planes = torch.from_numpy(np.ascontiguousarray(light.transpose(2, 0, 1)))[None]
+    """A copy of H x W x 3, averaged by area so that no side is longer than that; smaller ones stay as they are."""
+    planes = torch.from_numpy(light.transpose(2, 0, 1).copy())[None]
     return np.ascontiguousarray(overview(planes, longest_side)[0].permute(1, 2, 0).numpy())
 
 
