@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from hdrnodes.metrics.base import Array
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 def resized(values: Array, size: tuple[int, int], kernel: Literal["cubic", "triangle"]) -> Array:
@@ -17,21 +21,25 @@ def resized(values: Array, size: tuple[int, int], kernel: Literal["cubic", "tria
     Args:
         values: H x W, or H x W x C, any unit.
         size: height, width.
-        kernel: `cubic` is Keys', a = -1/2 (IEEE TASSP 29(6), 1981), which may overshoot. Weights are not normalised,
-            as in Octave's imresize.
+        kernel: `cubic` is Keys', a = -1/2 (IEEE TASSP 29(6), 1981), which may overshoot. Weights are not normalised, as in
+            Octave's imresize.
 
     Returns:
-        size[0] x size[1] (x C) float64.
+        size[0] x size[1] (x C); `values` itself where it has that size.
     """
-    rows, columns = (_weights(old, new, kernel) for old, new in zip(values.shape[:2], size, strict=True))
-    across = np.moveaxis(np.tensordot(columns, values, axes=(1, 1)), 0, 1)
-    return np.tensordot(rows, across, axes=(1, 0))
+    for axis, length in enumerate(size):
+        if values.shape[axis] != length:
+            lines = np.moveaxis(values, axis, 0)
+            found = _weights(len(lines), length, kernel) @ lines.reshape(len(lines), -1)
+            values = np.moveaxis(found.reshape(length, *lines.shape[1:]), 0, axis)
+    return values
 
 
-def _weights(old: int, new: int, kernel: str) -> Array:
+@lru_cache(maxsize=64)
+def _weights(old: int, new: int, kernel: str) -> csr_array:
     """new x old, what each sample gives to each."""
-    if old == new:
-        return np.eye(old)
+    from scipy.sparse import csr_array
+
     scale = new / old
     shape, radius = _KERNELS[kernel]
     narrow = min(scale, 1.0)
@@ -41,9 +49,8 @@ def _weights(old: int, new: int, kernel: str) -> Array:
     given = narrow * shape(narrow * (at[:, None] - near))
     folded = near % (2 * old)
     folded = np.minimum(folded, 2 * old - 1 - folded)
-    weights = np.zeros((new, old))
-    np.add.at(weights, (np.arange(new)[:, None], folded), given)
-    return weights
+    row = np.arange(new).repeat(near.shape[1])
+    return csr_array((given.ravel(), (row, folded.ravel())), shape=(new, old))
 
 
 def _cubic(distance: Array) -> Array:
