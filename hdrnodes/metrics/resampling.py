@@ -21,8 +21,8 @@ def resized(values: Array, size: tuple[int, int], kernel: Literal["cubic", "tria
     Args:
         values: H x W, or H x W x C, any unit.
         size: height, width.
-        kernel: `cubic` is Keys', a = -1/2 (IEEE TASSP 29(6), 1981), which may overshoot. Weights are not normalised, as in
-            Octave's imresize.
+        kernel: `cubic` is Keys', a = -1/2 (IEEE TASSP 29(6), 1981), which may overshoot. Weights are not normalised,
+            as in Octave's imresize.
 
     Returns:
         size[0] x size[1] (x C); `values` itself where it has that size.
