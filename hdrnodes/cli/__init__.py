@@ -29,6 +29,10 @@ COMMANDS = {
         "hdrnodes.cli.import_checkpoint:import_checkpoint",
         "Turn the published TensorFlow checkpoints into a model.",
     ),
+    "metric-weights": (
+        "hdrnodes.cli.metric_weights:metric_weights",
+        "Download and convert the weights of LPIPS and DISTS, once.",
+    ),
     "train": (
         "hdrnodes.training.cli:train",
         "Train the stages of `default`, one command each, and write the model folder.",
