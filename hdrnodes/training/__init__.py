@@ -1,8 +1,10 @@
 """Training: run the camera forwards on HDR scenes, fit the stages backwards. Needs the `train` extra (torch).
 
+sources                scenes from folders of float pictures, one at a time
 scenes, views          HDR panoramas, held in memory; random perspective views of them
 responses              camera curves, measured and made; response_basis computes what is shipped of them
 plates                 the camera: view -> plate, with every truth on the way
+pairs, pair_layouts, clip_level                 photographs with their light: read, found, brought to one exposure
 dequantize, linearize, hallucinate, refine      each stage's losses, its step and its score
 losses, vgg            what they share; features for the perceptual loss
 loop                   fits any stage: rates, averaged weights, precision; what a stage has to offer
