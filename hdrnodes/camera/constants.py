@@ -20,7 +20,7 @@ def constant(like: Array, make: Callable[..., Array], *arguments: Any) -> Array:
 
 @lru_cache(maxsize=256)
 def _there(xp: Any, where: Any, make: Callable[..., Array], arguments: tuple[Any, ...]) -> Array:
-    return xp.asarray(make(*arguments), device=where)
+    return xp.asarray(np.array(make(*arguments)), device=where)  # a copy: torch has no read-only arrays
 
 
 def cosines(size: int, count: int | None = None) -> Array:

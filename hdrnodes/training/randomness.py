@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from torch import Tensor
 
 
 def generator(device: torch.device | str, seed: int, step: int, rank: int = 0) -> torch.Generator:
@@ -21,3 +22,13 @@ def generator(device: torch.device | str, seed: int, step: int, rank: int = 0) -
     """
     mixed = np.random.SeedSequence((seed, rank, step)).generate_state(1, np.uint64)[0]
     return torch.Generator(device).manual_seed(int(mixed))
+
+
+def uniform(random: torch.Generator, *shape: int) -> Tensor:
+    """0 <= x < 1, drawn where the generator is: nothing is copied, and a CPU waits for no GPU."""
+    return torch.rand(*shape, generator=random, device=random.device)
+
+
+def normal(random: torch.Generator, *shape: int) -> Tensor:
+    """Standard normal, drawn where the generator is."""
+    return torch.randn(*shape, generator=random, device=random.device)
