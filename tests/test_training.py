@@ -1,4 +1,4 @@
-"""Training: the same seed gives the same plates, a killed run goes on exactly, every stage trains and exports."""
+"""Training: the same seed gives the same plates, every stage trains and exports."""
 
 import json
 import math
@@ -14,7 +14,6 @@ from click.testing import CliRunner  # noqa: E402  (after the skip)
 from hdrnodes.camera.response import SAMPLES  # noqa: E402
 from hdrnodes.models import Model  # noqa: E402
 from hdrnodes.training.cli import train as command  # noqa: E402
-from hdrnodes.training.loop import Schedule, load_weights, train  # noqa: E402
 from hdrnodes.training.plates import PlateMaker, PlateOptions  # noqa: E402
 from hdrnodes.training.responses import HELD_OUT, Responses, measured_responses, transfer_functions  # noqa: E402
 from hdrnodes.training.scenes import Scenes  # noqa: E402
@@ -114,61 +113,6 @@ def test_a_perfect_method_scores_nothing(material, responses):
     for name in ("inside", "outside", "peak", "curve"):
         assert np.abs(getattr(scores, name)).max() < 2e-2, name
     assert [row[0] for row in table({"perfect": scores})] == ["perfect"]
-
-
-def _line_through(network, random):
-    x = torch.rand(8, 4, generator=random)
-    return {"loss": (network(x).float() - x.sum(dim=1, keepdim=True)).square().mean()}
-
-
-def test_a_run_that_was_stopped_goes_on_exactly(tmp_path):
-    def run(folder, steps_at_a_time):
-        torch.manual_seed(0)
-        for stop in steps_at_a_time:
-            network = torch.nn.Linear(4, 1)
-            # The schedule is that of the whole run; a checkpoint is what a kill leaves behind.
-            schedule = Schedule(steps=stop, warm_up=5, validate_every=10)
-            train(network, _line_through, lambda each: {"score": float(each.weight.sum())}, schedule, folder)
-        return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-
-    schedule_free = {"seconds_per_step"}
-    whole, again = run(tmp_path / "whole", [20]), run(tmp_path / "again", [20])
-    drop = lambda lines: [{k: v for k, v in line.items() if k not in schedule_free} for line in lines]  # noqa: E731
-    assert drop(whole) == drop(again)
-    # Taken away after the first half: only what the checkpoint holds is left to go on from.
-    lines = _killed_half_way(tmp_path / "killed")
-    assert drop(lines) == drop(whole)
-
-
-def _killed_half_way(folder):
-    class Killed(Exception):
-        pass
-
-    def step(network, random):
-        if step.left == 0:
-            raise Killed
-        step.left -= 1
-        return _line_through(network, random)
-
-    schedule = Schedule(steps=20, warm_up=5, validate_every=10)
-    torch.manual_seed(0)
-    step.left = 15
-    with pytest.raises(Killed):
-        train(torch.nn.Linear(4, 1), step, lambda each: {"score": float(each.weight.sum())}, schedule, folder)
-    step.left = 100
-    torch.manual_seed(99)
-    train(torch.nn.Linear(4, 1), step, lambda each: {"score": float(each.weight.sum())}, schedule, folder)
-    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-
-
-def test_training_fits(tmp_path):
-    network = torch.nn.Linear(4, 1)
-    schedule = Schedule(steps=300, rate=0.05, warm_up=10, average=0.9)
-    best = train(
-        network, _line_through, lambda each: {"score": float((each.weight - 1).abs().max())}, schedule, tmp_path
-    )
-    load_weights(network, best)
-    assert (network.weight - 1).abs().max() < 0.05
 
 
 @pytest.mark.slow
