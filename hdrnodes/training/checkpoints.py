@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ class State:
                 done, best = int(about["done"]), about["best"]
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise TrainingError(file, f"is no checkpoint that can be read ({error})", _START_AFRESH) from error
-        _check_same(file, own, found)
+        check_same(file, own, found, _START_AFRESH)
         with torch.no_grad():
             for name, each in own.items():
                 each.copy_(found[name])
@@ -101,18 +102,19 @@ def load_weights(network: nn.Module, file: Path) -> None:
         found = load_file(file)
     except (OSError, SafetensorError) as error:
         raise TrainingError(file, f"holds no weights that can be read ({error})", "train the stage again") from error
-    _check_same(file, network.state_dict(), found)
+    check_same(file, network.state_dict(), found, _START_AFRESH)
     network.load_state_dict(found)
 
 
 _START_AFRESH = "move its folder away to start afresh"
 
 
-def _check_same(file: Path, own: dict[str, Tensor], found: dict[str, Tensor]) -> None:
+def check_same(file: Path, own: Mapping[str, Tensor], found: Mapping[str, Tensor], remedy: str) -> None:
+    """Raise TrainingError unless what a file holds has the names and shapes of a network's own tensors."""
     for name in sorted(own.keys() | found.keys()):
         there, here = (_shape(each.get(name)) for each in (found, own))
         if there != here:
-            raise TrainingError(file, f"is of another network ({name}: {there} there, {here} here)", _START_AFRESH)
+            raise TrainingError(file, f"is of another network ({name}: {there} there, {here} here)", remedy)
 
 
 def _shape(tensor: Tensor | None) -> str:

@@ -8,10 +8,11 @@ what it would have been: on a CPU to the last bit, on CUDA but for the order in 
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -95,6 +96,7 @@ def train(
     compiled: bool = False,
     precision: Precision = "bf16",
     workers: Workers = ALONE,
+    about: Mapping[str, Any] = MappingProxyType({}),
 ) -> Path:
     """Fit a network; go on from `folder`'s last checkpoint if there is one.
 
@@ -106,6 +108,7 @@ def train(
         compiled: run the network through torch.compile: 1.5 times faster on a CPU, half a minute to start.
         precision: of the network's products while it trains. Weights are float32 in either case.
         workers: those that train together (`distributed.together`); each draws plates of its own.
+        about: what the checkpoints' headers say besides, as JSON can hold it.
 
     Returns:
         The path of the best averaged weights.
@@ -119,7 +122,7 @@ def train(
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.benchmark = True  # sizes stay the same: measure once which kernel is fastest
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(network, stage, schedule, folder, workers)
+    run = _Run(network, stage, schedule, folder, workers, about)
     with run.progress:
         run.begin()
         forward: Callable[..., Tensor] = torch.compile(network) if compiled else network
@@ -135,14 +138,20 @@ class _Run:
     """A network on its way."""
 
     def __init__(
-        self, network: nn.Module, stage: TrainingStage, schedule: Schedule, folder: Path, workers: Workers
+        self,
+        network: nn.Module,
+        stage: TrainingStage,
+        schedule: Schedule,
+        folder: Path,
+        workers: Workers,
+        about: Mapping[str, Any],
     ) -> None:
         self.network, self.stage, self.schedule, self.folder, self.workers = network, stage, schedule, folder, workers
         workers.share([*network.parameters(), *network.buffers()])
         averaged = copy.deepcopy(network).requires_grad_(False).eval()
         optimiser = SkippingAdamW(network, schedule.rate, schedule.weight_decay)
-        about = {"schedule": asdict(schedule), "processes": workers.count}
-        self.state = State(network, averaged, optimiser, about=about)
+        told = {**about, "schedule": asdict(schedule), "processes": workers.count}
+        self.state = State(network, averaged, optimiser, about=told)
         self.resumed = (folder / "last.safetensors").exists()
         if self.resumed:
             self.state.load(folder / "last.safetensors")
