@@ -24,6 +24,8 @@ COMMANDS = {
     "nodes": ("hdrnodes.cli.nodes:nodes", "List the nodes, or the knobs of one."),
     "run": ("hdrnodes.cli.run:run", "Run a graph file, once or for each frame."),
     "curve": ("hdrnodes.cli.curve:curve", "Estimate the response curve of the camera that took a plate or a shot."),
+    "evaluate": ("hdrnodes.cli.evaluate:evaluate", "Compare scene-linear pictures with their references."),
+    "view": ("hdrnodes.cli.view:view", "Look at a result in the browser, alone or beside its plate."),
     "doctor": ("hdrnodes.cli.doctor:doctor", "Say what works here: formats, executors, models, plugins."),
     "import-checkpoint": (
         "hdrnodes.cli.import_checkpoint:import_checkpoint",

@@ -17,6 +17,7 @@ from hdrnodes.errors import MetricError
 
 Array = npt.NDArray[np.floating[Any]]
 Mask = npt.NDArray[np.bool_]
+Better = Literal["higher", "lower", "zero"]
 Result = TypeVar("Result")
 
 LUMINANCE = (0.212656, 0.715158, 0.072186)  # of linear BT.709; to six places, as the sources of our metrics have it
@@ -37,19 +38,19 @@ class Metric:
         function: takes a `Pair`; raises MetricError where the number is not defined for it.
         needs: the extra of hdrnodes that brings what it computes with; None where nothing more is needed.
         packages: the modules of that extra that it imports.
-        fast: whether a megapixel takes no more than a second or two on a CPU.
+        weights: the files of `hdrnodes metric-weights` that it reads.
     """
 
     id: str
     title: str
     unit: str
-    better: Literal["higher", "lower", "zero"]
+    better: Better
     range: str
     source: str
     function: Callable[[Pair], float]
     needs: str | None = None
     packages: tuple[str, ...] = ()
-    fast: bool = False
+    weights: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,16 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from hdrnodes.errors import MetricError
 from hdrnodes.metrics.base import BRIGHTEST, DARKEST, Array, Mask, check_pair, luminance
 
+RELATIVE = 10.0  # cd/m2; a picture whose highlights are darker is hardly meant so
 HIGHLIGHTS, WHITE = 99.9, 1000.0  # percentile of the reference's luminance, and the cd/m2 that it becomes
 SI_HDR_PEAK = 4000.0  # cd/m2
+LIU_DARK, LIU_BRIGHT, LIU_OUTSIDE = 1.0, 999.0, 0.001  # cd/m2, and the part of the values beyond each
 SI_HDR_UNCLIPPED = 95.0  # percentile of the reference's values: 5 % of a plate of the data set clipped
-LIU_TAIL, LIU_LOW, LIU_HIGH = 0.001, 1.0, 999.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +34,15 @@ class Aligned:
         test, reference: H x W x 3 float32, linear BT.709, cd/m2.
         clipped: H x W, where the plate clipped; None where that is not known.
         gain: what the test picture was multiplied with beside the reference, stops; None where nothing was fitted.
-        notes: what was done, a sentence each.
+        scale: the cd/m2 that 1.0 of the reference became; None where that was not one factor.
+        notes: what was done, a sentence each; the numbers that differ from pair to pair are the two above.
     """
 
     test: Array
     reference: Array
     clipped: Mask | None
     gain: float | None
+    scale: float | None
     notes: tuple[str, ...]
 
 
@@ -57,9 +61,9 @@ def absolute(test: Array, reference: Array, clipped: Mask | None = None) -> Alig
     """
     check_pair(test, reference)
     notes = ["both are taken as they are, in cd/m2", *_unknown(clipped)]
-    if np.percentile(luminance(reference), HIGHLIGHTS) < 10:
-        notes.append("the reference's highlights are below 10 cd/m2: it looks relative, which a --protocol is for")
-    return _aligned(test, reference, clipped, None, notes)
+    if np.percentile(luminance(reference), HIGHLIGHTS) < RELATIVE:
+        notes.append(f"REF's highlights are below {RELATIVE:g} cd/m2: if it is relative, give a --protocol")
+    return _aligned(test, reference, clipped, None, 1.0, notes)
 
 
 def hdrnodes(test: Array, reference: Array, clipped: Mask | None = None) -> Aligned:
@@ -77,17 +81,16 @@ def hdrnodes(test: Array, reference: Array, clipped: Mask | None = None) -> Alig
     """
     check_pair(test, reference)
     gain, notes = _median_gain(test, reference, clipped)
-    highlights = float(np.percentile(luminance(reference), HIGHLIGHTS))
-    scale = _scale(WHITE, highlights)
-    notes += [
-        f"the reference's 99.9th percentile of luminance, {highlights:.4g}, becomes {WHITE:g} cd/m2, a factor of "
-        f"{scale:.4g} for both; clamped to {DARKEST:g}..{BRIGHTEST:g}",
-        *_unknown(clipped),
-    ]
+    scale = _scale(WHITE, np.percentile(luminance(reference), HIGHLIGHTS))
     ours, theirs = (
         np.clip(light * factor, DARKEST, BRIGHTEST) for light, factor in ((test, gain * scale), (reference, scale))
     )
-    return _aligned(ours, theirs, clipped, gain, notes)
+    notes += [
+        f"the {HIGHLIGHTS}th percentile of REF's luminance becomes {WHITE:g} cd/m2, and PRED goes by the same factor",
+        f"both are clamped to {DARKEST:g}..{BRIGHTEST:g} cd/m2",
+        *_unknown(clipped),
+    ]
+    return _aligned(ours, theirs, clipped, gain, scale, notes)
 
 
 def si_hdr(test: Array, reference: Array, clipped: Mask | None = None) -> Aligned:
@@ -104,17 +107,16 @@ def si_hdr(test: Array, reference: Array, clipped: Mask | None = None) -> Aligne
     if clipped is None:
         level = np.percentile(reference, SI_HDR_UNCLIPPED)
         clipped = np.atleast_3d(reference > level).max(axis=2)
-        notes.append("clipped is where the reference has a value above its 95th percentile, for want of a plate")
+        notes.append("clipped is where REF has a value above its 95th percentile, for want of a plate")
     gain, fitted = _median_gain(test, reference, clipped)
-    peak = float(reference.max())
-    scale = _scale(SI_HDR_PEAK, peak)
+    scale = _scale(SI_HDR_PEAK, reference.max())
+    ours, theirs = (np.maximum(light * factor, 0) for light, factor in ((test, gain * scale), (reference, scale)))
     notes += [
         *fitted,
-        f"the reference's maximum, {peak:.4g}, becomes {SI_HDR_PEAK:g} cd/m2, a factor of {scale:.4g} for both",
+        f"REF's maximum becomes {SI_HDR_PEAK:g} cd/m2, and PRED goes by the same factor",
+        "the source's numbers are the CRF-corrected ones, .crf",
     ]
-    notes.append("the source's numbers are the CRF-corrected ones, .crf")
-    ours, theirs = (np.maximum(light * factor, 0) for light, factor in ((test, gain * scale), (reference, scale)))
-    return _aligned(ours, theirs, clipped, gain, notes)
+    return _aligned(ours, theirs, clipped, gain, scale, notes)
 
 
 def liu2020(test: Array, reference: Array, clipped: Mask | None = None) -> Aligned:
@@ -131,7 +133,7 @@ def liu2020(test: Array, reference: Array, clipped: Mask | None = None) -> Align
         "light is not absolute",
         *_unknown(clipped),
     ]
-    return _aligned(pre_mapped(test), pre_mapped(reference), clipped, None, notes)
+    return _aligned(pre_mapped(test), pre_mapped(reference), clipped, None, None, notes)
 
 
 def pre_mapped(light: Array) -> Array:
@@ -141,15 +143,15 @@ def pre_mapped(light: Array) -> Array:
         light: any shape and unit.
 
     Returns:
-        The same shape, float64, from 0.
+        The same shape, float64, from 0, not limited above.
 
-    Source: the published evaluation of Liu et al., CVPR 2020.
+    Source: Liu et al., CVPR 2020, their published evaluation.
     """
-    values = np.sort(light, axis=None).astype(np.float64)
-    count = max(1, round(LIU_TAIL * values.size))
-    low, high = values[count - 1], values[-count]
-    mapped = (light.astype(np.float64) - low) * (LIU_HIGH - LIU_LOW) / (high - low + 1e-8) + LIU_LOW
-    return np.maximum(mapped, 0)
+    light = light.astype(np.float64)
+    outside = max(int(LIU_OUTSIDE * light.size + 0.5), 1)
+    ranks = (outside - 1, light.size - outside)
+    low, high = np.partition(light, ranks, axis=None)[list(ranks)]
+    return np.maximum((light - low) * ((LIU_BRIGHT - LIU_DARK) / (high - low + 1e-8)) + LIU_DARK, 0)
 
 
 PROTOCOLS: dict[str, Protocol] = {"absolute": absolute, "hdrnodes": hdrnodes, "si-hdr": si_hdr, "liu2020": liu2020}
@@ -162,24 +164,25 @@ def _median_gain(test: Array, reference: Array, clipped: Mask | None) -> tuple[f
     seen = lit if clipped is None else lit & ~clipped
     where = "all pixels, for want of a plate" if clipped is None else "the pixels that did not clip"
     if not seen.any():
-        where = "all pixels, for no other is lit"
-        seen = lit
+        seen, where = lit, "all pixels, for no other is lit"
     if not seen.any():
         return 1.0, ["no gain is fitted: no pixel is lit in both pictures"]
     gain = float(np.exp(np.median(np.log(theirs[seen]) - np.log(ours[seen]))))
-    return gain, [f"one gain of {np.log2(gain):+.3f} stops, the median over {where}"]
+    return gain, [f"one gain is fitted, the median over {where}"]
 
 
-def _scale(wanted: float, found: float) -> float:
+def _scale(wanted: float, found: np.floating[Any]) -> float:
     if found <= 0:
         raise MetricError("reference picture", "is black, and sets no scale", "give one with light in it")
-    return wanted / found
+    return wanted / float(found)
 
 
 def _unknown(clipped: Mask | None) -> list[str]:
-    return [] if clipped is not None else ["where the plate clipped is unknown: no plate was given"]
+    return [] if clipped is not None else ["where the plate clipped is not known: no --plate is given"]
 
 
-def _aligned(test: Array, reference: Array, clipped: Mask | None, gain: float | None, notes: list[str]) -> Aligned:
+def _aligned(
+    test: Array, reference: Array, clipped: Mask | None, gain: float | None, scale: float | None, notes: list[str]
+) -> Aligned:
     stops = None if gain is None else float(np.log2(gain))
-    return Aligned(test.astype(np.float32), reference.astype(np.float32), clipped, stops, tuple(notes))
+    return Aligned(test.astype(np.float32), reference.astype(np.float32), clipped, stops, scale, tuple(notes))

@@ -1,0 +1,172 @@
+"""`hdrnodes evaluate`: how far pictures are from their references."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+from click.exceptions import Exit
+
+from hdrnodes.cli.evaluated import Evaluated, as_json_value, print_metrics, print_result
+from hdrnodes.cli.telling import Teller, json_option, log_as_notes, print_json, result, verbose_option
+from hdrnodes.curve import Curve
+from hdrnodes.errors import HdrnodesError, MetricError
+from hdrnodes.metrics.evaluate import evaluate as compare
+from hdrnodes.metrics.pairing import Paths, Unpaired, pair_up
+from hdrnodes.metrics.protocols import PROTOCOLS
+from hdrnodes.metrics.registry import DEFAULTS, find_metrics, metrics
+from hdrnodes.metrics.summary import as_csv, summarise
+from hdrnodes.whole_file import check_writable, whole_file
+
+if TYPE_CHECKING:
+    from hdrnodes.metrics.base import Metric
+    from hdrnodes.metrics.evaluate import Scores
+
+
+@click.command()
+@click.argument("pred", required=False)
+@click.argument("ref", required=False)
+@click.option("--plate", metavar="PLATE", help="What PRED was made of: it says what clipped.")
+@click.option("--against", metavar="OTHER_PRED", help="Another method's pictures, to compare with: paired intervals.")
+@click.option("--frames", metavar="RANGE", help="Of patterns: 1001-1100, 1001-1100x2; all there are if not given.")
+@click.option(
+    "--protocol",
+    type=click.Choice(list(PROTOCOLS)),
+    default="absolute",
+    show_default=True,
+    help="How the pictures are aligned and brought to cd/m2; `absolute` takes them as they are.",
+)
+@click.option(
+    "--metric",
+    "wanted",
+    multiple=True,
+    metavar="ID",
+    help="What to measure: an id, a glob (`pu21.*`), or `all`; may be repeated. The quick ones if not given.",
+)
+@click.option("--curve", metavar="FILE", help="The camera's own inverse response, for curve.rmse.")
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path), metavar="FILE", help="A line for each picture.")
+@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+@click.option("--list", "listing", is_flag=True, help="List the metrics, and what each lacks here.")
+@json_option
+@verbose_option
+def evaluate(
+    pred: str | None,
+    ref: str | None,
+    plate: str | None,
+    against: str | None,
+    frames: str | None,
+    protocol: str,
+    wanted: tuple[str, ...],
+    curve: str | None,
+    csv_file: Path | None,
+    overwrite: bool,
+    listing: bool,
+    as_json: bool,
+) -> None:
+    """Compare scene-linear pictures with their references: files, patterns of frames, or folders.
+
+    Frames belong together by their numbers, files in folders by their stems. Nothing is resized, and display-referred
+    pictures are refused. --list names the metrics; the same ids are the keys of --json.
+    """
+    chosen = _chosen(wanted, protocol)
+    if listing:
+        print_metrics(chosen if wanted else list(metrics().values()), as_json)
+        return
+    if pred is None or ref is None:
+        raise click.UsageError("name PRED and REF: files, patterns of frames, or folders; or --list the metrics")
+    teller = Teller()
+    true_curve = Curve.load(curve) if curve else None
+    if csv_file:
+        check_writable(csv_file, overwrite)
+    pairs, unpaired = _pairs(pred, ref, plate, against, frames)
+    for each in unpaired:
+        teller.error(str(each.error))
+    rows = _compare_all(pairs, protocol, [metric.id for metric in chosen], true_curve, teller)
+    rows += [Evaluated(each.name, each.path, error=str(each.error)) for each in unpaired]
+    found = [row.found for row in rows if row.found]
+    others = [row.other for row in rows if row.other]
+    summaries = summarise(found, others)
+    if csv_file:
+        methods = {"pred": found, "against": others} if others else {"pred": found}
+        _write_csv(methods, csv_file, overwrite)
+    if as_json:
+        print_json(as_json_value(protocol, chosen, rows, summaries))
+    else:
+        print_result(chosen, found, others, summaries)
+        if csv_file:
+            result(csv_file)
+    if bad := len(rows) - len(found):
+        if len(rows) > 1:
+            teller.error(f"{bad} of {len(rows)} failed")
+        raise Exit(1)
+
+
+def _chosen(wanted: Sequence[str], protocol: str) -> list[Metric]:
+    try:
+        return find_metrics(wanted or DEFAULTS[protocol])
+    except MetricError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _pairs(
+    pred: str, ref: str, plate: str | None, against: str | None, frames: str | None
+) -> tuple[list[Paths], list[Unpaired]]:
+    try:
+        return pair_up(pred, ref, plate, against, frames)
+    except MetricError as error:  # a file beside a folder
+        raise click.UsageError(str(error)) from error
+
+
+def _compare_all(
+    pairs: Sequence[Paths], protocol: str, ids: Sequence[str], curve: Curve | None, teller: Teller
+) -> list[Evaluated]:
+    rows = []
+    with teller.progress(len(pairs)):
+        for number, paths in enumerate(pairs, 1):
+            teller.start(paths.name)
+            start = time.perf_counter()
+            row = _compare(paths, protocol, ids, curve, teller)
+            rows.append(row)
+            if row.error is None:
+                teller.done(number, len(pairs), paths.name, time.perf_counter() - start)
+    teller.sum_up_notes()
+    return rows
+
+
+def _compare(paths: Paths, protocol: str, ids: Sequence[str], curve: Curve | None, teller: Teller) -> Evaluated:
+    def scores(test: Path) -> Scores:
+        comparison = compare(
+            test, paths.reference, paths.plate, protocol=protocol, metrics=ids, curve=curve, name=paths.name
+        )
+        return comparison.scores
+
+    row = Evaluated(paths.name, paths.test)
+    try:
+        with log_as_notes(lambda text: teller.note(paths.name, text)):
+            found = scores(paths.test)
+            row.other = scores(paths.against) if paths.against else None
+            row.found = found
+    except HdrnodesError as error:
+        row.error = str(error)
+    except MemoryError:
+        row.error = f"{paths.test}: does not fit into memory; measure fewer things at once"
+    except Exception as error:  # noqa: BLE001 - one picture that trips over a bug must not cost the others
+        from hdrnodes.cli import why_it_failed
+
+        row.error = f"{paths.test}: {why_it_failed(error)}"
+        teller.detail(traceback.format_exc())
+    if row.error:
+        teller.error(row.error)
+    elif row.found:
+        for note in row.found.notes:
+            teller.note(paths.name, note)
+    return row
+
+
+def _write_csv(methods: dict[str, list[Scores]], path: Path, overwrite: bool) -> None:
+    with whole_file(path, overwrite) as temporary:
+        temporary.write_text(as_csv(methods), encoding="utf-8", newline="")

@@ -1,0 +1,197 @@
+"""Compare pictures with their references, by a protocol: what `hdrnodes evaluate` does, for one image and for a set."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from hdrnodes.camera.clipping import TOP_CODE
+from hdrnodes.curve import SAMPLES, Curve
+from hdrnodes.errors import HdrnodesError, MetricError
+from hdrnodes.image import LINEAR, Image, clean
+from hdrnodes.io import read
+from hdrnodes.metrics.base import SAME_SIZE, Array, Mask, Metric, Pair
+from hdrnodes.metrics.protocols import PROTOCOLS
+from hdrnodes.metrics.registry import DEFAULTS, find_metrics, missing
+from hdrnodes.nodes.color_space import convert
+
+Source = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """What is said of a picture beside its reference.
+
+    Args:
+        name: what tells it from others: a stem, a frame's number.
+        test_path, reference_path, plate_path: where the pictures came from.
+        gain: what the protocol multiplied the test picture with beside the reference, stops; None where it fitted none.
+        scale: the cd/m2 that 1.0 of the reference became; None where that was not one factor.
+        values: metric id -> number; None where it is not defined.
+        undefined: id -> why not.
+        notes: what was taken for what, and what the protocol did, a sentence each.
+    """
+
+    name: str
+    test_path: Path
+    reference_path: Path
+    plate_path: Path | None
+    gain: float | None
+    scale: float | None
+    values: dict[str, float | None]
+    undefined: dict[str, str]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Comparison(Scores):
+    """The scores, and the pictures that they are of.
+
+    Args:
+        test, reference: H x W x 3 float32, linear BT.709, cd/m2, as the protocol left them.
+        clipped: H x W, where the plate clipped; None where that is not known.
+    """
+
+    test: Array
+    reference: Array
+    clipped: Mask | None
+
+    @property
+    def scores(self) -> Scores:
+        """Without the pictures, of which a set would fill the memory."""
+        return Scores(**{each.name: getattr(self, each.name) for each in fields(Scores)})
+
+
+def evaluate(
+    test: Source,
+    reference: Source,
+    plate: Source | None = None,
+    *,
+    protocol: str = "absolute",
+    metrics: Sequence[str] = (),
+    curve: Curve | None = None,
+    name: str | None = None,
+) -> Comparison:
+    """Compare a picture with its reference.
+
+    Args:
+        test, reference: files of scene-linear pictures in one size, of any primaries that OCIO knows.
+        plate: the 8-bit picture that `test` was made of; it says what clipped: the top code, in any channel.
+        protocol: how the two are aligned and brought to cd/m2: `absolute`, `hdrnodes`, `si-hdr`, `liu2020`; see
+            `hdrnodes.metrics.protocols`.
+        metrics: ids and globs, see `hdrnodes.metrics.registry`; `all`; the protocol's own few when empty.
+        curve: the camera's own inverse response; beside the one in the header of `test` it gives `curve.rmse`.
+        name: for the result; the stem of `test` if None.
+
+    Raises:
+        ReadError: a file cannot be read.
+        MetricError: a picture is display-referred, sizes differ, the reference is black; no such protocol or metric.
+        KnobError: OCIO does not know a colour space.
+    """
+    if protocol not in PROTOCOLS:
+        raise MetricError(f"protocol {protocol}", "is none of ours", f"choose {', '.join(PROTOCOLS)}")
+    chosen = find_metrics(metrics or DEFAULTS[protocol])
+    notes: list[str] = []
+    ours, theirs = _read("PRED", Path(test), notes), _read("REF", Path(reference), notes)
+    _check_size(Path(test), ours, theirs)
+    clipped = None if plate is None else _clipped(Path(plate), theirs)
+    aligned = PROTOCOLS[protocol](ours.rgb, theirs.rgb, clipped)
+    pair = Pair(
+        aligned.test,
+        aligned.reference,
+        aligned.clipped,
+        _curve_in(ours),
+        None if curve is None else curve.samples,
+    )
+    values, undefined = _measured(chosen, pair)
+    return Comparison(
+        name=name or Path(test).stem,
+        test_path=Path(test),
+        reference_path=Path(reference),
+        plate_path=None if plate is None else Path(plate),
+        test=aligned.test,
+        reference=aligned.reference,
+        clipped=aligned.clipped,
+        gain=aligned.gain,
+        scale=aligned.scale,
+        values=values,
+        undefined=undefined,
+        notes=(*notes, *aligned.notes),
+    )
+
+
+def _read(role: str, path: Path, notes: list[str]) -> Image:
+    """A picture in linear BT.709, without what a metric cannot compute with; notes say what was done to it."""
+    image = read(path)
+    if not image.is_linear:
+        problem = f"is display-referred ({image.colorspace}), and metrics compare scene-linear light"
+        raise MetricError(path, problem, "reconstruct it, or convert it to a linear EXR")
+    if "chromaticities" in image.metadata:
+        notes.append(f"{role} has primaries that have no name; they are taken for BT.709's")
+    elif image.colorspace == LINEAR:
+        notes.append(f"{role} is taken for scene-linear BT.709: the file says so, or says nothing")
+    else:
+        notes.append(f"{role} is converted from {image.colorspace} to BT.709")
+        image = convert(image, LINEAR)
+    colour = image.without_extra_channels(alpha=False)
+    if len(colour.channels) == 1:
+        notes.append(f"{role} is grey: its channel stands for red, green and blue")
+    if image.alpha is not None:
+        notes.append(f"{role} has alpha, which is left out")
+    image, counts = clean(image)
+    said = {"nan": "that are NaN count as 0", "infinite": "that are infinite count as the largest that is not"}
+    said["negative"] = "below 0 count as 0"
+    notes += [f"{role} has {count} values {said[what]}" for what, count in counts.items()]
+    return image
+
+
+def _clipped(path: Path, reference: Image) -> Mask:
+    """Where any channel of the plate has its top code: H x W."""
+    plate = read(path)
+    _check_size(path, plate, reference)
+    top = TOP_CODE if (plate.bits or 8) <= 8 else 1.0
+    return np.asarray(plate.rgb.max(axis=2) >= top)
+
+
+def _check_size(path: Path, image: Image, reference: Image) -> None:
+    if (image.width, image.height) != (reference.width, reference.height):
+        problem = f"is {image.width} x {image.height}, and REF {reference.width} x {reference.height}"
+        raise MetricError(path, problem, SAME_SIZE)
+
+
+def _curve_in(image: Image) -> Array | None:
+    """The inverse response that its header says was applied, as `hdrnodes reconstruct` writes it."""
+    samples = image.metadata.get("hdrnodes:curve")
+    if samples is None:
+        return None
+    try:
+        return Curve(np.reshape(np.asarray(samples, np.float32), (-1, SAMPLES))).samples
+    except ValueError:  # another program's, or another version's
+        return None
+
+
+def _measured(chosen: Sequence[Metric], pair: Pair) -> tuple[dict[str, float | None], dict[str, str]]:
+    """Each metric's number, and why some have none."""
+    values: dict[str, float | None] = {}
+    undefined = {}
+    for metric in chosen:
+        values[metric.id] = None
+        reason = missing(metric)
+        if reason is None:
+            try:
+                value = metric.function(pair)
+            except HdrnodesError as error:
+                reason = str(error)
+            else:
+                if math.isfinite(value):
+                    values[metric.id] = value
+                else:
+                    reason = f"comes out as {value}"
+        if reason is not None:
+            undefined[metric.id] = reason
+    return values, undefined

@@ -1,0 +1,113 @@
+"""Which picture belongs to which reference and plate: two files, two patterns by their frames, two folders by stem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hdrnodes.errors import HdrnodesError, MetricError, ReadError
+from hdrnodes.sequences import existing_frames, frame_path, is_pattern
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The files of one comparison; `name` tells it from the others: a stem, or a frame's number."""
+
+    name: str
+    test: Path
+    reference: Path
+    plate: Path | None = None
+    against: Path | None = None
+
+
+@dataclass(frozen=True)
+class Unpaired:
+    """A picture that cannot be compared, and why."""
+
+    name: str
+    path: Path
+    error: HdrnodesError
+
+
+def pair_up(
+    test: str, reference: str, plate: str | None = None, against: str | None = None, frames: str | None = None
+) -> tuple[list[Paths], list[Unpaired]]:
+    """Find the files that belong together.
+
+    Args:
+        test, reference, plate, against: each a file, a pattern of frames, or a folder; all of one kind.
+        frames: of patterns, as in `sequences.plan_jobs`.
+
+    Returns:
+        The comparisons, in order of their names or frames; and every file without a partner.
+
+    Raises:
+        ReadError: a file, folder or sequence is not there at all, or `frames` is no range.
+        MetricError: they are of different kinds.
+    """
+    given = {"PRED": test, "REF": reference, "the plate": plate, "the other method": against}
+    sources = {role: each for role, each in given.items() if each is not None}
+    kinds = {role: _kind(each) for role, each in sources.items()}
+    for role, kind in kinds.items():
+        if kind != kinds["PRED"]:
+            raise MetricError(sources[role], f"is a {kind}, and PRED a {kinds['PRED']}", "give all as one kind")
+    if kinds["PRED"] == "file":
+        paths = {role: Path(each) for role, each in sources.items()}
+        return [_paths(Path(test).stem, paths)], []
+    unpaired: list[Unpaired] = []
+    files = {role: _files(each, kinds[role], frames, unpaired) for role, each in sources.items()}
+    whole, alone = [], []
+    for name in sorted({name for found in files.values() for name in found}):
+        there = {role: found[name] for role, found in files.items() if name in found}
+        lacking = [role for role in files if role not in there]
+        if not lacking:
+            whole.append(_paths(name, there))
+        elif "PRED" in there or "REF" in there:  # a plate that nobody predicted is no fault
+            path = there.get("PRED") or there["REF"]
+            problem = f"has no partner {name} in {_listed(sources[role] for role in lacking)}"
+            alone.append(Unpaired(name, path, MetricError(path, problem, "add it, or leave this one out")))
+    return whole, [*unpaired, *alone]
+
+
+def _kind(source: str) -> str:
+    if Path(source).is_dir():
+        return "folder"
+    return "pattern" if is_pattern(source) else "file"
+
+
+def _files(source: str, kind: str, frames: str | None, unpaired: list[Unpaired]) -> dict[str, Path]:
+    """Name -> file. What is in a folder twice, under one stem, goes to `unpaired`."""
+    if kind == "pattern":
+        there, _ = existing_frames(source, frames)
+        return {f"{frame:0{_digits(there)}d}": frame_path(source, frame) for frame in there}
+    found: dict[str, list[Path]] = {}
+    for path in sorted(Path(source).iterdir()):
+        if path.suffix.lower().lstrip(".") in _extensions() and not path.name.startswith("."):
+            found.setdefault(path.stem, []).append(path)
+    if not found:
+        raise ReadError(source, "holds no pictures", "check the path")
+    for name, paths in found.items():
+        if len(paths) > 1:
+            error = MetricError(paths[0], f"is one of several called {name}", "leave one of them in the folder")
+            unpaired.append(Unpaired(name, paths[0], error))
+    return {name: paths[0] for name, paths in found.items() if len(paths) == 1}
+
+
+def _digits(frames: Iterable[int]) -> int:
+    return max(len(str(frame)) for frame in frames)
+
+
+def _extensions() -> set[str]:
+    import OpenImageIO as oiio
+
+    formats = oiio.get_string_attribute("extension_list").split(";")
+    return {name for each in formats for name in each.partition(":")[2].split(",")}
+
+
+def _paths(name: str, by_role: dict[str, Path]) -> Paths:
+    return Paths(name, by_role["PRED"], by_role["REF"], by_role.get("the plate"), by_role.get("the other method"))
+
+
+def _listed(sources: Iterable[str]) -> str:
+    return " and ".join(sources)
