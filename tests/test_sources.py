@@ -122,6 +122,20 @@ def test_colours_are_converted_to_bt709(tmp_path):
     assert found["red"][0] > 0.35 and found["red"][1] < 0.05  # ACEScg's red is redder than BT.709's
 
 
+def test_primaries_that_no_colour_space_has_are_said(tmp_path, caplog):
+    odd = (0.7, 0.3, 0.2, 0.7, 0.1, 0.1, 0.3, 0.3)
+    write(tmp_path / "odd.exr", light_of(), chromaticities=("float[8]", odd))
+    np.testing.assert_array_equal(next(load(tmp_path)).light, light_of())
+    assert "odd.exr: has primaries that no colour space here has" in caplog.text
+
+
+def test_a_colour_space_that_is_not_known_is_said_with_the_file(tmp_path, caplog):
+    write(tmp_path / "odd.exr", light_of(), colorInteropID="show_plate_log")
+    with pytest.raises(ReadError, match="none of its 1 pictures"):
+        next(load(tmp_path))
+    assert "odd.exr: cannot be converted to BT.709" in caplog.text
+
+
 def test_what_cannot_be_computed_with_is_taken_out_and_counted(tmp_path, caplog):
     light = light_of()
     light[0, 0], light[1, 1, 0], light[2, 2, :2] = np.nan, np.inf, -3
@@ -219,6 +233,12 @@ def test_plates_of_one_light_have_one_scene(tmp_path):
     assert [pair.name for pair in pairs] == ["input/clip_95/001", "input/clip_97/001"]
     assert pairs[0].scene == pairs[1].scene
     assert np.median(pairs[0].light) == pytest.approx(2 * np.median(pairs[1].light), rel=0.1)
+
+
+def test_pictures_beside_the_lights_are_no_plates(tmp_path):
+    write_pair(tmp_path / "ldr/a.png", tmp_path / "hdr/a.exr")
+    write(tmp_path / "hdr/a.jpg", plate_of(light_of()), "uint8")  # somebody's preview
+    assert [pair.name for pair in load_pairs(tmp_path)] == ["ldr/a"]
 
 
 def test_of_many_pairs_evenly_spaced_ones_are_taken(tmp_path):
@@ -325,11 +345,13 @@ def test_crops_hold_plate_and_light_of_one_place():
     assert drawn.codes.dtype == drawn.light.dtype == torch.float32
     torch.testing.assert_close(drawn.light, drawn.codes * 255 * 4)
     assert set(drawn.codes[:, 2].mul(255).round().unique().tolist()) == {0, 1, 2}
-    corners = {tuple((crop[:2, 0, 0] * 255).round().tolist()) for crop in drawn.codes}
-    assert len(corners) > 40
-    rising = [(crop[:2, :, 1] - crop[:2, :, 0]).sum().sign().item() for crop in drawn.codes]
-    turned = [(crop[0, 0] != crop[0, 0, 0]).any().item() for crop in drawn.codes]
-    assert set(rising) == {-1, 1} and set(turned) == {True, False}
+    assert len({tuple((crop[:2, 0, 0] * 255).round().tolist()) for crop in drawn.codes}) > 40
+    # How y and x grow down and across a crop: eight ways of lying there, four of them mirrored.
+    ways = {
+        tuple((255 * torch.stack([crop[:2, 1, 0], crop[:2, 0, 1]]) - 255 * crop[:2, 0, 0]).round().flatten().tolist())
+        for crop in drawn.codes
+    }
+    assert len(ways) == 8
 
 
 def test_one_seed_draws_one_set_of_crops():

@@ -72,22 +72,21 @@ def load(path: str | os.PathLike[str], longest_side: int = 1024) -> Iterator[Sou
         ReadError: there is no such folder, it holds no float picture, or none of them can be read.
     """
     path = Path(path)
-    found, used = 0, 0
+    used, left_out = 0, 0
     for name, file in _files(path):
         try:
             spec = _header(file)
             if not is_float(spec):  # an ordinary TIFF
                 continue
-            found += 1
             yield Source(name, reduced(read_light(file), longest_side), _is_panorama(file, path, spec))
             used += 1
         except HdrnodesError as error:
-            found += 1
             log.warning("%s", error)
-    if not found:
-        raise ReadError(path, "holds no .exr, .hdr, .pfm or float .tif", "name another folder")
+            left_out += 1
+    if left_out and not used:
+        raise ReadError(path, f"none of its {left_out} pictures can be used", "see the lines above")
     if not used:
-        raise ReadError(path, f"none of its {found} pictures can be used", "see the lines above")
+        raise ReadError(path, "holds no .exr, .hdr, .pfm or float .tif", "name another folder")
 
 
 def read_light(file: Path) -> Pixels:
