@@ -8,7 +8,7 @@ pairs, pair_layouts, clip_level                 photographs with their light: re
 dequantize, linearize, hallucinate, refine      each stage's losses, its step and its score
 losses, vgg            what they share; features for the perceptual loss
 loop                   fits any stage: rates, averaged weights, precision; what a stage has to offer
-checkpoints, journal, board, progress           of a run: to go on from, losses by step, TensorBoard, time left
+optimiser, checkpoints, journal, board, progress     of a run: how weights move, what it goes on from, what it says
 distributed            several processes that torchrun started
 default_model, whole   how `default` is made, its recipes, its export; a stage with its overview network
 validation_plates, validate                     the table of the README

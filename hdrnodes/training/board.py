@@ -1,6 +1,7 @@
 """What TensorBoard shows of a run: losses, rates and speed, scores, and pictures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from torch import Tensor
 from hdrnodes.camera.response import apply_response
 from hdrnodes.curve import Curve
 from hdrnodes.curve_plot import BLUE, VERMILION, draw_curves
+from hdrnodes.training.journal import Line
+from hdrnodes.whole_file import cannot_write
 
 EXPOSURES = (-3, 0, 3)  # stops
 
@@ -25,6 +28,7 @@ class Board:
 
     def __init__(self, folder: Path, step: int, say: Callable[[str], None]) -> None:
         self._writer: Any = None
+        self._folder = folder
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
@@ -32,34 +36,46 @@ class Board:
             return
         self._writer = SummaryWriter(folder, purge_step=step)
 
-    def step(self, line: dict[str, Any], rate: float) -> None:
-        """A line of `losses.jsonl`."""
-        self._scalars(
-            "train", {key: value for key, value in line.items() if key != "step"} | {"rate": rate}, line["step"]
-        )
+    def steps(self, means: Line, rate: float, seconds: float, plates: int) -> None:
+        """What steps had in common.
 
-    def speed(self, step: int, seconds: float, plates: int) -> None:
-        """Seconds that a step takes, and plates in it."""
-        self._scalars("speed", {"seconds_per_step": seconds, "plates_per_second": plates / max(seconds, 1e-9)}, step)
+        Args:
+            means: of their losses, as `journal.means` says them, with the last one's `step`.
+            rate: the learning rate of the last.
+            seconds: that one took.
+            plates: in one.
+        """
+        step = means["step"]
+        self._scalars("train", {key: value for key, value in means.items() if key != "step"} | {"rate": rate}, step)
+        speed = {"seconds_per_step": seconds, "plates_per_second": plates / seconds}
+        self._scalars("speed", speed, step)
 
     def validation(self, step: int, scores: dict[str, float], pictures: dict[str, Tensor]) -> None:
         """Scores, and pictures 3 x H x W, 0..1."""
         self._scalars("validation", scores, step)
-        if self._writer is None:
-            return
-        for name, picture in pictures.items():
-            self._writer.add_image(name, picture.detach().float().cpu().clamp(0, 1), step)
-        self._writer.flush()
+        if self._writer is not None:
+            with self._writing():
+                for name, picture in pictures.items():
+                    self._writer.add_image(name, picture.detach().float().cpu().clamp(0, 1), step)
+                self._writer.flush()
 
     def close(self) -> None:
         if self._writer is not None:
-            self._writer.close()
+            with self._writing():
+                self._writer.close()
 
     def _scalars(self, group: str, values: dict[str, float], step: int) -> None:
-        if self._writer is None:
-            return
-        for name, value in values.items():
-            self._writer.add_scalar(f"{group}/{name}", value, step)
+        if self._writer is not None:
+            with self._writing():
+                for name, value in values.items():
+                    self._writer.add_scalar(f"{group}/{name}", value, step)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise cannot_write(self._folder, error) from error
 
 
 def exposures(light: Tensor) -> Tensor:

@@ -13,34 +13,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from hdrnodes.errors import TrainingError
+from hdrnodes.training.optimiser import MOMENTS, SkippingAdamW
 from hdrnodes.whole_file import whole_file
-
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of each parameter
-
-
-class SkippingAdamW(torch.optim.AdamW):
-    """AdamW whose step does nothing, moments and all, where `skip` says so on the device: the host need not wait.
-
-    Args:
-        network: whose parameters it moves; frozen ones are left alone.
-        rate, weight_decay: as AdamW's.
-    """
-
-    grad_scale: None = None
-    found_inf: Tensor  # the name by which torch's fused kernels look for it
-
-    def __init__(self, network: nn.Module, rate: float, weight_decay: float) -> None:
-        self.moved = {name: each for name, each in network.named_parameters() if each.requires_grad}
-        super().__init__(self.moved.values(), lr=rate, weight_decay=weight_decay, fused=True)
-        for each in self.moved.values():
-            # From the start, so that a checkpoint always has them. Fused kernels take for granted that moments lie in
-            # memory as their parameter does.
-            moments = torch.zeros_like(each), torch.zeros_like(each)
-            self.state[each] = dict(zip(MOMENTS, (torch.zeros((), device=each.device), *moments), strict=True))
-
-    def skip(self, where: Tensor) -> None:
-        """Whether the next step is left out: a bool tensor without dimensions."""
-        self.found_inf = where.float()
 
 
 @dataclass

@@ -40,17 +40,22 @@ class Journal:
         Returns:
             The line.
         """
-        line: Line = {"step": step, "seconds_per_step": round(seconds, 4)}
-        taken = [each for each in self._since if "skipped" not in each]
-        for key in taken[0] if taken else ():
-            if key != "step":
-                line[key] = round(sum(each[key] for each in taken) / len(taken), 5)
-        if skipped := len(self._since) - len(taken):
-            line["skipped"] = skipped
+        losses = {key: round(value, 5) for key, value in means(self._since).items() if key != "step"}
+        line: Line = {"step": step, "seconds_per_step": round(seconds, 4), **losses}
         line |= {f"validation_{key}": round(value, 5) for key, value in scores.items()}
         self._since = []
         _append(self.log, [line])
         return line
+
+
+def means(lines: list[Line]) -> Line:
+    """Of steps that were not left out: their losses; how many were left out, as `skipped`; the last one's `step`."""
+    taken = [each for each in lines if "skipped" not in each]
+    keys = [key for key in taken[0] if key != "step"] if taken else []
+    found: Line = {key: sum(each[key] for each in taken) / len(taken) for key in keys}
+    if skipped := len(lines) - len(taken):
+        found["skipped"] = skipped
+    return found | {"step": lines[-1]["step"]} if lines else found
 
 
 def _append(file: Path, lines: list[Line]) -> None:
@@ -71,4 +76,4 @@ def _cut(file: Path, done: int | None) -> list[Line]:
     if kept != text:
         with whole_file(file, overwrite=True) as temporary:
             temporary.write_text("".join(kept))
-    return [json.loads(line) for line in kept]
+    return [{k: math.nan if v is None else v for k, v in json.loads(line).items()} for line in kept]

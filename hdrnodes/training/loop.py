@@ -19,9 +19,10 @@ from torch import Tensor, nn
 
 from hdrnodes.errors import TrainingError
 from hdrnodes.training.board import Board
-from hdrnodes.training.checkpoints import SkippingAdamW, State, save_weights
+from hdrnodes.training.checkpoints import State, save_weights
 from hdrnodes.training.distributed import Workers
-from hdrnodes.training.journal import Journal, Line
+from hdrnodes.training.journal import Journal, Line, means
+from hdrnodes.training.optimiser import AveragedWeights, SkippingAdamW
 from hdrnodes.training.progress import Progress
 from hdrnodes.training.randomness import generator
 
@@ -122,13 +123,14 @@ def train(
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.benchmark = True  # sizes stay the same: measure once which kernel is fastest
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(network, stage, schedule, folder, workers, about)
+    run = _Run(network, stage, schedule, folder, workers)
     with run.progress:
         run.begin()
         forward: Callable[..., Tensor] = torch.compile(network) if compiled else network
         while run.state.done < schedule.steps:
+            random = run.draw_from(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-                losses = stage.step(forward, run.random(device))  # type: ignore[arg-type]  # torch.compile gives a module
+                losses = stage.step(forward, random)  # type: ignore[arg-type]  # torch.compile gives a module
             run.take(losses)
         run.finish()
     return folder / "best.safetensors"
@@ -138,46 +140,41 @@ class _Run:
     """A network on its way."""
 
     def __init__(
-        self,
-        network: nn.Module,
-        stage: TrainingStage,
-        schedule: Schedule,
-        folder: Path,
-        workers: Workers,
-        about: Mapping[str, Any],
+        self, network: nn.Module, stage: TrainingStage, schedule: Schedule, folder: Path, workers: Workers
     ) -> None:
         self.network, self.stage, self.schedule, self.folder, self.workers = network, stage, schedule, folder, workers
         workers.share([*network.parameters(), *network.buffers()])
         averaged = copy.deepcopy(network).requires_grad_(False).eval()
-        optimiser = SkippingAdamW(network, schedule.rate, schedule.weight_decay)
-        told = {**about, "schedule": asdict(schedule), "processes": workers.count}
-        self.state = State(network, averaged, optimiser, about=told)
+        self.optimiser = SkippingAdamW(network, schedule.rate, schedule.weight_decay)
+        about = {"schedule": asdict(schedule), "processes": workers.count}
+        self.state = State(network, averaged, self.optimiser, about=about)
         self.resumed = (folder / "last.safetensors").exists()
         if self.resumed:
             self.state.load(folder / "last.safetensors")
         if not workers.agree(self.state.done if self.resumed else -1):
             raise TrainingError(folder, "not all processes find the same checkpoint", "choose one that all of them see")
-        self.parameters = list(optimiser.moved.values())
+        self.average = AveragedWeights(network, averaged)
+        self.parameters = list(self.optimiser.moved.values())
         self.buffers = list(network.buffers())
-        self.floating = [each for each in self.buffers if each.is_floating_point()]
         self.progress = Progress(folder.name, schedule.steps, self.state.done, shown=workers.leads)
         self._unread: list[tuple[int, tuple[str, ...], Tensor]] = []
         self._not_finite = 0  # in a row
-        self._seconds, self._since = 0.0, self.state.done  # spent on steps since the last validation
+        self._saved = self._read_at = time.monotonic()
+        self._seconds, self._since = 0.0, self.state.done
 
     def begin(self) -> None:
         if self.workers.leads:
             self.journal = Journal(self.folder, self.state.done if self.resumed else None)
             self.board = Board(self.folder / "board", self.state.done + 1, self.progress.note)
+        self._start_clock()
         if self.resumed:
             self.progress.note(f"goes on from step {self.state.done}")
         else:  # a stage that makes nothing better than it was stays what it was
             self._validate()
-        self._saved = self._read_at = self._started = time.monotonic()
 
-    def random(self, device: torch.device) -> torch.Generator:
-        """Everything that the next step draws follows from its number, so that no random state need be kept."""
-        self._kept = [each.clone() for each in self.buffers]
+    def draw_from(self, device: torch.device) -> torch.Generator:
+        """What the next step draws with. It follows from the step's number, so that no random state need be kept."""
+        self._buffers_before = [each.clone() for each in self.buffers]
         self.network.train()
         random = generator(device, self.schedule.seed, self.state.done, self.workers.rank)
         torch.manual_seed(random.initial_seed())  # for what takes no generator: dropout
@@ -185,13 +182,14 @@ class _Run:
 
     def take(self, losses: dict[str, Tensor]) -> None:
         """Step against the gradient, and do what is due after that."""
-        rate = self.schedule.rate_at(self.state.done)
-        self._unread.append((self.state.done + 1, (*losses, "gradient_norm", "skipped"), self._descend(losses, rate)))
+        told = self._descend(losses)
         self.state.done += 1
-        self._average_weights()
+        done = self.state.done
+        self._unread.append((done, (*losses, "gradient_norm", "skipped"), told))
+        self.average.follow(min(self.schedule.average, (1 + done) / (10 + done)))
         if time.monotonic() - self._read_at > READ_EVERY:
             self._read()
-        if self.state.done % self.schedule.validate_every == 0 or self.state.done == self.schedule.steps:
+        if done % self.schedule.validate_every == 0 or done == self.schedule.steps:
             self._read()
             self._validate()
         elif self.workers.leads and time.monotonic() - self._saved > 60 * self.schedule.save_every:
@@ -203,81 +201,73 @@ class _Run:
             self.board.close()
         self.workers.wait()
 
-    def _descend(self, losses: dict[str, Tensor], rate: float) -> Tensor:
+    def _descend(self, losses: dict[str, Tensor]) -> Tensor:
         """One step of the optimiser. Returns all losses, the gradient's norm and whether the step was left out."""
-        optimiser = self.state.optimiser
-        optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad(set_to_none=True)
         losses["loss"].backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         for each in self.parameters:
             if each.grad is None:  # took no part in this step; it may have, in another process
                 each.grad = torch.zeros_like(each)
         said = torch.stack([value.detach().float() for value in losses.values()])
         gradients = [each.grad for each in self.parameters if each.grad is not None]
-        self.workers.average([*gradients, *self.floating, said])
+        # Running statistics too: each process has those of its own plates.
+        self.workers.average([*gradients, *(each for each in self.buffers if each.is_floating_point()), said])
         norm = nn.utils.clip_grad_norm_(self.parameters, 1.0)
         skipped = ~(norm.isfinite() & said[list(losses).index("loss")].isfinite())
-        optimiser.skip(skipped)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        optimiser.step()
-        for buffer, before in zip(self.buffers, self._kept, strict=True):
+        self.optimiser.skip(skipped)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.schedule.rate_at(self.state.done)
+        self.optimiser.step()
+        for buffer, before in zip(self.buffers, self._buffers_before, strict=True):
             buffer.copy_(torch.where(skipped, before, buffer))
         return torch.cat([said, norm[None], skipped[None].float()])
 
-    def _average_weights(self) -> None:
-        keep = min(self.schedule.average, (1 + self.state.done) / (10 + self.state.done))
-        with torch.no_grad():
-            now = self.network.state_dict()
-            for name, value in self.state.averaged.state_dict().items():
-                if value.is_floating_point():
-                    value.lerp_(now[name], 1 - keep)
-                else:
-                    value.copy_(now[name])
-
     def _read(self) -> None:
-        """Write down the steps since the last time."""
-        unread, self._unread = self._unread, []
-        lines = [_line(step, names, values.tolist()) for step, names, values in unread]
-        now = time.monotonic()
-        self._seconds += now - self._read_at
-        each = (now - self._read_at) / max(1, len(lines))
-        self._read_at = now
-        if self.workers.leads and lines:
+        """Write down the steps since the last time. This waits for the device."""
+        lines = [_line(step, names, values.tolist()) for step, names, values in self._unread]
+        self._unread = []
+        seconds, self._read_at = time.monotonic() - self._read_at, time.monotonic()
+        self._seconds += seconds
+        if not lines:
+            return
+        if self.workers.leads:
             self.journal.steps(lines)
             self.progress.steps(lines[-1])
-            for line in lines:
-                self.board.step(line, self.schedule.rate_at(line["step"] - 1))
-            self.board.speed(lines[-1]["step"], each, self.stage.batch * self.workers.count)
+            plates = self.stage.batch * self.workers.count
+            rate = self.schedule.rate_at(self.state.done - 1)
+            self.board.steps(means(lines), rate, max(seconds, 1e-9) / len(lines), plates)
         for line in lines:
             self._not_finite = self._not_finite + 1 if "skipped" in line else 0
             if self._not_finite == PATIENCE:
                 raise TrainingError(
                     self.folder,
-                    f"the loss was not finite ten steps in a row, up to step {line['step']}",
+                    f"the loss was not finite {PATIENCE} steps in a row, up to step {line['step']}",
                     "lower the rate; the last checkpoint is whole",
                 )
 
     def _validate(self) -> None:
         """Score the averaged weights, write it down, keep them if they are the best so far, and save a checkpoint."""
         if self.workers.leads:
-            steps = self.state.done - self._since
             with torch.no_grad():
                 scores = self.stage.validate(self.state.averaged)
                 pictures = self.stage.pictures(self.state.averaged)
-            line = self.journal.validated(self.state.done, self._seconds / max(1, steps), scores)
-            self.progress.validated(line)
+            seconds = self._seconds / max(1, self.state.done - self._since)
+            self.progress.validated(self.journal.validated(self.state.done, seconds, scores))
             self.board.validation(self.state.done, scores, pictures)
             if scores["score"] < self.state.best:
                 self.state.best = scores["score"]
                 save_weights(self.state.averaged, self.folder / "best.safetensors")
             self._save()
         self.workers.wait()
-        self._seconds, self._since = 0.0, self.state.done
-        self._read_at = time.monotonic()
+        self._start_clock()
 
     def _save(self) -> None:
         self.state.save(self.folder / "last.safetensors")
         self._saved = time.monotonic()
+
+    def _start_clock(self) -> None:
+        """Time steps from here: what a validation takes is no part of them."""
+        self._read_at, self._seconds, self._since = time.monotonic(), 0.0, self.state.done
 
 
 def _line(step: int, names: tuple[str, ...], values: list[float]) -> Line:
