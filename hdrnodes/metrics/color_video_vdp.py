@@ -19,13 +19,13 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any, Literal, NoReturn
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from hdrnodes.errors import MetricError
 from hdrnodes.metrics.base import Array, check_pair
+from hdrnodes.metrics.colours import in_colours
 
 Display = Literal["standard_hdr_linear", "standard_hdr_linear_dark", "standard_hdr_pq", "peak10000_dark.ppd30"]
 INSTALL = "pip install 'hdrnodes[metrics]' && pip install --no-deps cvvdp==0.5.7"
@@ -42,8 +42,8 @@ def color_video_vdp(
 ) -> float:
     """The quality of the test picture as seen on a display: 10 JOD where equal, higher is better, at most 10.
 
-    A JOD less: 75 % of people would choose the reference of the two. It adapts to each picture: where nothing is clipped,
-    a gain of the whole picture leaves it at 10.
+    A JOD less: 75 % of people would choose the reference of the two. It adapts to each picture: where nothing is
+    clipped, a gain of the whole picture leaves it at 10.
 
     Args:
         test, reference: H x W x 3, linear BT.709, or H x W of luminance; cd/m2.
@@ -60,8 +60,7 @@ def color_video_vdp(
     if min(test.shape[:2]) < 2:
         raise MetricError("the pictures", "are one pixel high or wide, too small for its pyramid", "use another metric")
     metric = _metric(display, torch.device(device))
-    pictures = [torch.tensor(np.broadcast_to(np.atleast_3d(each), (*each.shape[:2], 3))) for each in (test, reference)]
-    pictures = [each.float().clamp(min=0) for each in pictures]
+    pictures = [torch.from_numpy(in_colours(each)).clamp(min=0) for each in (test, reference)]
     if display == "standard_hdr_pq":
         pictures = [_encoded_pq(each) for each in pictures]
     from pycvvdp.video_source import video_source_array

@@ -10,6 +10,7 @@ import numpy as np
 
 from hdrnodes.errors import MetricError
 from hdrnodes.metrics.base import Array, check_pair, luminance
+from hdrnodes.metrics.colours import in_colours
 
 INSTALL = "pip install 'hdrnodes[metrics]'; its wheels are for CPython 3.11 to 3.13 on x86-64, and Macs"
 
@@ -30,10 +31,7 @@ def hdr_flip(test: Array, reference: Array) -> float:
     except ModuleNotFoundError as error:
         raise MetricError("HDR-FLIP", "flip_evaluator is not installed", INSTALL) from error
     check_pair(test, reference)
-    light, wanted = (
-        np.ascontiguousarray(np.broadcast_to(np.atleast_3d(each), (*each.shape[:2], 3)), np.float32).clip(min=0)
-        for each in (test, reference)
-    )
+    light, wanted = (in_colours(each).clip(min=0) for each in (test, reference))
     # Where the median is 0 the package takes this epsilon, and where no exposure is left it ends the process.
     if luminance(wanted).max() <= np.finfo(np.float32).eps:
         raise MetricError("the reference", "is black, and HDR-FLIP exposes by it", "use another metric")
