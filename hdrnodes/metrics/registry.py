@@ -18,6 +18,8 @@ _STOPS = ("log_rmse.log2_y", "log_rmse.log2_y.inside", "log_rmse.log2_y.outside"
 _SIGNED_STOPS = ("log_bias.log2_y.inside", "log_bias.log2_y.outside", "peak.log2_y")
 _PU21 = ("pu21.psnr_rgb", "pu21.psnr_rgb.crf", "pu21.ssim_y", "pu21.ms_ssim_y", "pu21.vsi", "pu21.vsi.crf")
 
+_BESIDE_THE_EXTRA = {"pycvvdp": "pip install --no-deps cvvdp==0.5.7"}  # an extra cannot say --no-deps
+
 # Protocol -> what is measured when nobody says what: seconds for a photograph. Liu et al. publish Q and nothing else.
 DEFAULTS = {
     "absolute": (*_PU21, "mu_law.psnr_rgb", *_STOPS, *_SIGNED_STOPS),
@@ -58,7 +60,8 @@ def missing(metric: Metric) -> str | None:
     """What it needs and this machine has not, and how to get it; None where it can run."""
     absent = [name for name in metric.packages if find_spec(name) is None]
     if absent:
-        return f"{absent[0]} is not installed; pip install 'hdrnodes[{metric.needs}]'"
+        remedy = _BESIDE_THE_EXTRA.get(absent[0], f"pip install 'hdrnodes[{metric.needs}]'")
+        return f"{absent[0]} is not installed; {remedy}"
     if metric.weights:
         from hdrnodes.metrics.weights import REMEDY, weights_path
 
