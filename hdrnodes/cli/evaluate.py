@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,9 @@ from hdrnodes.cli.evaluated import Evaluated, as_json_value, print_metrics, prin
 from hdrnodes.cli.telling import Teller, json_option, log_as_notes, print_json, result, verbose_option
 from hdrnodes.curve import Curve
 from hdrnodes.errors import HdrnodesError, MetricError
+from hdrnodes.image import Image
 from hdrnodes.metrics.evaluate import evaluate as compare
+from hdrnodes.metrics.evaluate import linearised
 from hdrnodes.metrics.pairing import Paths, Unpaired, pair_up
 from hdrnodes.metrics.protocols import PROTOCOLS
 from hdrnodes.metrics.registry import DEFAULTS, find_metrics, metrics
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 @click.argument("ref", required=False)
 @click.option("--plate", metavar="PLATE", help="What PRED was made of: it says what clipped.")
 @click.option("--against", metavar="OTHER_PRED", help="Another method's pictures, to compare with: paired intervals.")
+@click.option("--baseline", is_flag=True, help="Compare with the plate itself, through sRGB's inverse or --curve.")
 @click.option("--frames", metavar="RANGE", help="Of patterns: 1001-1100, 1001-1100x2; all there are if not given.")
 @click.option(
     "--protocol",
@@ -58,6 +62,7 @@ def evaluate(
     ref: str | None,
     plate: str | None,
     against: str | None,
+    baseline: bool,
     frames: str | None,
     protocol: str,
     wanted: tuple[str, ...],
@@ -78,14 +83,16 @@ def evaluate(
         return
     if pred is None or ref is None:
         raise click.UsageError("name PRED and REF: files, patterns of frames, or folders; or --list the metrics")
+    if baseline and (plate is None or against is not None):
+        raise click.UsageError("--baseline is of the --plate, and in place of --against")
     teller = Teller()
-    true_curve = Curve.load(curve) if curve else None
+    job = _Job(protocol, [metric.id for metric in chosen], Curve.load(curve) if curve else None, baseline)
     if csv_file:
         check_writable(csv_file, overwrite)
     pairs, unpaired = _pairs(pred, ref, plate, against, frames)
     for each in unpaired:
         teller.error(str(each.error))
-    rows = _compare_all(pairs, protocol, [metric.id for metric in chosen], true_curve, teller)
+    rows = _compare_all(pairs, job, teller)
     rows += [Evaluated(each.name, each.path, error=str(each.error)) for each in unpaired]
     found = [row.found for row in rows if row.found]
     others = [row.other for row in rows if row.other]
@@ -121,34 +128,53 @@ def _pairs(
         raise click.UsageError(str(error)) from error
 
 
-def _compare_all(
-    pairs: Sequence[Paths], protocol: str, ids: Sequence[str], curve: Curve | None, teller: Teller
-) -> list[Evaluated]:
+@dataclass(frozen=True)
+class _Job:
+    """What is done with each picture."""
+
+    protocol: str
+    ids: list[str]
+    curve: Curve | None
+    baseline: bool
+
+    def scores(self, test: Path | Image, paths: Paths) -> Scores:
+        comparison = compare(
+            test,
+            paths.reference,
+            paths.plate,
+            protocol=self.protocol,
+            metrics=self.ids,
+            curve=self.curve,
+            name=paths.name,
+        )
+        return comparison.scores
+
+    def other(self, paths: Paths) -> Scores | None:
+        """Of the other method, or the baseline; None where neither is wanted."""
+        if self.baseline and paths.plate:
+            return self.scores(linearised(paths.plate, self.curve.source if self.curve else "srgb"), paths)
+        return self.scores(paths.against, paths) if paths.against else None
+
+
+def _compare_all(pairs: Sequence[Paths], job: _Job, teller: Teller) -> list[Evaluated]:
     rows = []
     with teller.progress(len(pairs)):
         for number, paths in enumerate(pairs, 1):
             teller.start(paths.name)
             start = time.perf_counter()
-            row = _compare(paths, protocol, ids, curve, teller)
-            rows.append(row)
-            if row.error is None:
+            rows.append(_compare(paths, job, teller))
+            if rows[-1].error is None:
                 teller.done(number, len(pairs), paths.name, time.perf_counter() - start)
     teller.sum_up_notes()
     return rows
 
 
-def _compare(paths: Paths, protocol: str, ids: Sequence[str], curve: Curve | None, teller: Teller) -> Evaluated:
-    def scores(test: Path) -> Scores:
-        comparison = compare(
-            test, paths.reference, paths.plate, protocol=protocol, metrics=ids, curve=curve, name=paths.name
-        )
-        return comparison.scores
-
+def _compare(paths: Paths, job: _Job, teller: Teller) -> Evaluated:
     row = Evaluated(paths.name, paths.test)
     try:
         with log_as_notes(lambda text: teller.note(paths.name, text)):
-            found = scores(paths.test)
-            row.other = scores(paths.against) if paths.against else None
+            found = job.scores(paths.test, paths)
+            row.other = job.other(paths)
             row.found = found
     except HdrnodesError as error:
         row.error = str(error)

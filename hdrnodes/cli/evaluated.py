@@ -35,14 +35,17 @@ def print_metrics(listed: Sequence[Metric], as_json: bool) -> None:
     if as_json:
         print_json([{**_about(metric), "needs": metric.needs, "missing": lacking[metric.id]} for metric in listed])
         return
-    heads = ("metric", "unit", "better", "range", "what", "source", "here")
+    # A row less for each that is there raw: the corrected ones are told in a line.
+    shown = [each for each in listed if each.id.removesuffix(".crf") not in lacking or not each.id.endswith(".crf")]
     _print_table(
-        heads,
+        ("metric", "unit", "better", "range", "here", "source"),
         [
-            (each.id, each.unit, BETTER[each.better], each.range, each.title, each.source, lacking[each.id] or "yes")
-            for each in listed
+            (each.id, each.unit, BETTER[each.better], each.range, lacking[each.id] or "yes", each.source)
+            for each in shown
         ],
     )
+    if len(shown) < len(listed):
+        click.echo("\nID.crf: the same with the test picture CRF-corrected first (Hanji et al., SIGGRAPH 2022).")
 
 
 def print_result(
@@ -90,7 +93,8 @@ def _row(row: Evaluated) -> dict[str, Any]:
     plate = row.found.plate_path
     said |= {"ref": str(row.found.reference_path), "plate": str(plate) if plate else None, **_scores(row.found)}
     if row.other:
-        said["against"] = {"pred": str(row.other.test_path), **_scores(row.other)}
+        other = row.other.test_path
+        said["against"] = {"pred": str(other) if other else None, **_scores(row.other)}  # None: the baseline
     return said
 
 

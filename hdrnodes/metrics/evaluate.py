@@ -18,7 +18,9 @@ from hdrnodes.io import read
 from hdrnodes.metrics.base import SAME_SIZE, Array, Mask, Metric, Pair
 from hdrnodes.metrics.protocols import PROTOCOLS
 from hdrnodes.metrics.registry import DEFAULTS, find_metrics, missing
+from hdrnodes.nodes.base import Context
 from hdrnodes.nodes.color_space import convert
+from hdrnodes.nodes.inverse_crf import InverseCRF
 
 Source = str | os.PathLike[str]
 
@@ -29,7 +31,7 @@ class Scores:
 
     Args:
         name: what tells it from others: a stem, a frame's number.
-        test_path, reference_path, plate_path: where the pictures came from.
+        test_path, reference_path, plate_path: where the pictures came from; None where there was no file.
         gain: what the protocol multiplied the test picture with beside the reference, stops; None where it fitted none.
         scale: the cd/m2 that 1.0 of the reference became; None where that was not one factor.
         values: metric id -> number; None where it is not defined.
@@ -38,7 +40,7 @@ class Scores:
     """
 
     name: str
-    test_path: Path
+    test_path: Path | None
     reference_path: Path
     plate_path: Path | None
     gain: float | None
@@ -68,7 +70,7 @@ class Comparison(Scores):
 
 
 def evaluate(
-    test: Source,
+    test: Source | Image,
     reference: Source,
     plate: Source | None = None,
     *,
@@ -80,13 +82,14 @@ def evaluate(
     """Compare a picture with its reference.
 
     Args:
-        test, reference: files of scene-linear pictures in one size, of any primaries that OCIO knows.
+        test, reference: scene-linear pictures in one size, of any primaries that OCIO knows: files; `test` may also be
+            what `reconstruct` gave.
         plate: the 8-bit picture that `test` was made of; it says what clipped: the top code, in any channel.
         protocol: how the two are aligned and brought to cd/m2: `absolute`, `hdrnodes`, `si-hdr`, `liu2020`; see
             `hdrnodes.metrics.protocols`.
         metrics: ids and globs, see `hdrnodes.metrics.registry`; `all`; the protocol's own few when empty.
         curve: the camera's own inverse response; beside the one in the header of `test` it gives `curve.rmse`.
-        name: for the result; the stem of `test` if None.
+        name: for the result; the stem of the reference if None.
 
     Raises:
         ReadError: a file cannot be read.
@@ -97,8 +100,8 @@ def evaluate(
         raise MetricError(f"protocol {protocol}", "is none of ours", f"choose {', '.join(PROTOCOLS)}")
     chosen = find_metrics(metrics or DEFAULTS[protocol])
     notes: list[str] = []
-    ours, theirs = _read("PRED", Path(test), notes), _read("REF", Path(reference), notes)
-    _check_size(Path(test), ours, theirs)
+    ours, theirs = _linear("PRED", test, notes), _linear("REF", reference, notes)
+    _check_size(_called("PRED", test), ours, theirs)
     clipped = None if plate is None else _clipped(Path(plate), theirs)
     aligned = PROTOCOLS[protocol](ours.rgb, theirs.rgb, clipped)
     pair = Pair(
@@ -110,8 +113,8 @@ def evaluate(
     )
     values, undefined = _measured(chosen, pair)
     return Comparison(
-        name=name or Path(test).stem,
-        test_path=Path(test),
+        name=name or Path(reference).stem,
+        test_path=None if isinstance(test, Image) else Path(test),
         reference_path=Path(reference),
         plate_path=None if plate is None else Path(plate),
         test=aligned.test,
@@ -125,12 +128,32 @@ def evaluate(
     )
 
 
-def _read(role: str, path: Path, notes: list[str]) -> Image:
+def linearised(plate: Source, curve: str = "srgb") -> Image:
+    """The baseline that every method is to be better than: the plate through an inverse response, nothing invented.
+
+    Args:
+        plate: a display-referred picture.
+        curve: `srgb`, `bt709`, or a file: the camera's own.
+
+    Returns:
+        Scene-linear, 1.0 where the plate clips.
+
+    Raises:
+        ReadError, CurveError: a file cannot be read, or is no curve.
+        MetricError: the plate is scene-linear already.
+    """
+    image = read(plate)
+    if image.is_linear:
+        raise MetricError(os.fspath(plate), "is scene-linear already", "give the plate as the camera made it")
+    return InverseCRF(curve=curve).process({"image": image}, Context())
+
+
+def _linear(role: str, source: Source | Image, notes: list[str]) -> Image:
     """A picture in linear BT.709, without what a metric cannot compute with; notes say what was done to it."""
-    image = read(path)
+    image = source if isinstance(source, Image) else read(source)
     if not image.is_linear:
         problem = f"is display-referred ({image.colorspace}), and metrics compare scene-linear light"
-        raise MetricError(path, problem, "reconstruct it, or convert it to a linear EXR")
+        raise MetricError(_called(role, source), problem, "reconstruct it, or convert it to a linear EXR")
     if "chromaticities" in image.metadata:
         notes.append(f"{role} has primaries that have no name; they are taken for BT.709's")
     elif image.colorspace == LINEAR:
@@ -153,19 +176,26 @@ def _read(role: str, path: Path, notes: list[str]) -> Image:
 def _clipped(path: Path, reference: Image) -> Mask:
     """Where any channel of the plate has its top code: H x W."""
     plate = read(path)
-    _check_size(path, plate, reference)
+    _check_size(str(path), plate, reference)
     top = TOP_CODE if (plate.bits or 8) <= 8 else 1.0
     return np.asarray(plate.rgb.max(axis=2) >= top)
 
 
-def _check_size(path: Path, image: Image, reference: Image) -> None:
+def _called(role: str, source: Source | Image) -> str:
+    """What an error line calls a picture."""
+    return role if isinstance(source, Image) else os.fspath(source)
+
+
+def _check_size(called: str, image: Image, reference: Image) -> None:
     if (image.width, image.height) != (reference.width, reference.height):
         problem = f"is {image.width} x {image.height}, and REF {reference.width} x {reference.height}"
-        raise MetricError(path, problem, SAME_SIZE)
+        raise MetricError(called, problem, SAME_SIZE)
 
 
 def _curve_in(image: Image) -> Array | None:
-    """The inverse response that its header says was applied, as `hdrnodes reconstruct` writes it."""
+    """The inverse response that was applied; of a file, what `hdrnodes reconstruct` wrote into its header."""
+    if image.curves is not None:
+        return image.curves
     samples = image.metadata.get("hdrnodes:curve")
     if samples is None:
         return None

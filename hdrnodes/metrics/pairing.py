@@ -51,23 +51,27 @@ def pair_up(
     kinds = {role: _kind(each) for role, each in sources.items()}
     for role, kind in kinds.items():
         if kind != kinds["PRED"]:
+            if kind == "file" and not Path(sources[role]).exists():
+                raise ReadError(sources[role], "does not exist", "check the path")
             raise MetricError(sources[role], f"is a {kind}, and PRED a {kinds['PRED']}", "give all as one kind")
+    if frames is not None and kinds["PRED"] != "pattern":
+        raise MetricError(test, "is no pattern of frames, which --frames is for", "write it as pred.####.exr")
     if kinds["PRED"] == "file":
-        paths = {role: Path(each) for role, each in sources.items()}
-        return [_paths(Path(test).stem, paths)], []
+        return [_paths(Path(test).stem, {role: Path(each) for role, each in sources.items()})], []
     unpaired: list[Unpaired] = []
     files = {role: _files(each, kinds[role], frames, unpaired) for role, each in sources.items()}
-    whole, alone = [], []
-    for name in sorted({name for found in files.values() for name in found}):
+    names = {name for found in files.values() for name in found} - _names(unpaired)
+    whole = []
+    for name in sorted(names, key=int if kinds["PRED"] == "pattern" else str):
         there = {role: found[name] for role, found in files.items() if name in found}
-        lacking = [role for role in files if role not in there]
+        lacking = [sources[role] for role in files if role not in there]
         if not lacking:
             whole.append(_paths(name, there))
         elif "PRED" in there or "REF" in there:  # a plate that nobody predicted is no fault
             path = there.get("PRED") or there["REF"]
-            problem = f"has no partner {name} in {_listed(sources[role] for role in lacking)}"
-            alone.append(Unpaired(name, path, MetricError(path, problem, "add it, or leave this one out")))
-    return whole, [*unpaired, *alone]
+            problem = f"has no partner {name} in {' and '.join(lacking)}"
+            unpaired.append(Unpaired(name, path, MetricError(path, problem, "add it, or leave this one out")))
+    return whole, unpaired
 
 
 def _kind(source: str) -> str:
@@ -79,8 +83,12 @@ def _kind(source: str) -> str:
 def _files(source: str, kind: str, frames: str | None, unpaired: list[Unpaired]) -> dict[str, Path]:
     """Name -> file. What is in a folder twice, under one stem, goes to `unpaired`."""
     if kind == "pattern":
-        there, _ = existing_frames(source, frames)
-        return {f"{frame:0{_digits(there)}d}": frame_path(source, frame) for frame in there}
+        there, gaps = existing_frames(source, frames)
+        if frames is not None:
+            unpaired += [
+                _lacking(str(gap), frame_path(source, gap)) for gap in gaps if str(gap) not in _names(unpaired)
+            ]
+        return {str(frame): frame_path(source, frame) for frame in there}
     found: dict[str, list[Path]] = {}
     for path in sorted(Path(source).iterdir()):
         if path.suffix.lower().lstrip(".") in _extensions() and not path.name.startswith("."):
@@ -94,8 +102,12 @@ def _files(source: str, kind: str, frames: str | None, unpaired: list[Unpaired])
     return {name: paths[0] for name, paths in found.items() if len(paths) == 1}
 
 
-def _digits(frames: Iterable[int]) -> int:
-    return max(len(str(frame)) for frame in frames)
+def _names(unpaired: Iterable[Unpaired]) -> set[str]:
+    return {each.name for each in unpaired}
+
+
+def _lacking(name: str, path: Path) -> Unpaired:
+    return Unpaired(name, path, ReadError(path, "does not exist", "render it, or leave it out"))
 
 
 def _extensions() -> set[str]:
@@ -107,7 +119,3 @@ def _extensions() -> set[str]:
 
 def _paths(name: str, by_role: dict[str, Path]) -> Paths:
     return Paths(name, by_role["PRED"], by_role["REF"], by_role.get("the plate"), by_role.get("the other method"))
-
-
-def _listed(sources: Iterable[str]) -> str:
-    return " and ".join(sources)

@@ -81,7 +81,7 @@ def as_csv(methods: Mapping[str, Sequence[Scores]]) -> str:
     for method, each in rows:
         numbers = [each.gain, *(each.values[name] for name in names)]
         cells = ["" if number is None else repr(number) for number in numbers]
-        table.writerow([each.name, method, each.test_path, each.reference_path, *cells])
+        table.writerow([each.name, method, each.test_path or "", each.reference_path, *cells])
     return text.getvalue()
 
 

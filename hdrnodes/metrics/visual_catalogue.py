@@ -99,8 +99,8 @@ def _learnt_metrics() -> Iterator[Metric]:
 
 _VARIANTS = {
     "": "",
-    ".premap": ", each picture mapped to 1..999 as by Liu et al., CVPR 2020",
-    ".surround_mean": ", surround as bright as the reference's geometric mean",
+    ".premap": "; each mapped to 1..999 as by Liu et al.",
+    ".surround_mean": "; surround as bright as the reference",
 }
 
 

@@ -1,0 +1,374 @@
+"""`hdrnodes evaluate`: protocols, pairs of files, what is undefined and why, tables and what is refused."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from cli import hdrnodes, save
+from metric_values import VALUES, pictures
+
+pytest.importorskip("scipy", reason="some metrics need scipy: pip install 'hdrnodes[metrics]'")
+
+from hdrnodes.curve import Curve  # noqa: E402  (after the skip)
+from hdrnodes.errors import MetricError  # noqa: E402
+from hdrnodes.io import read  # noqa: E402
+from hdrnodes.metrics.base import luminance  # noqa: E402
+from hdrnodes.metrics.evaluate import evaluate  # noqa: E402
+from hdrnodes.metrics.pairing import pair_up  # noqa: E402
+from hdrnodes.metrics.protocols import PROTOCOLS, pre_mapped  # noqa: E402
+from hdrnodes.metrics.registry import DEFAULTS, find_metrics, metrics  # noqa: E402
+
+
+def scene(seed=0, height=180, width=192):
+    """Light of 0.05..50 with a bright spot of 300: H x W x 3 float32."""
+    rng = np.random.default_rng(seed)
+    down, across = np.linspace(-1, 1, height)[:, None, None], np.linspace(0, 0.6, width)[None, :, None]
+    light = 10 ** (down + across * [0.6, 0.8, 1.0] + rng.normal(0, 0.03, (height, width, 3)))
+    light[20:40, 30:60] = [300, 280, 200]
+    return light.astype(np.float32)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A reference, what a method made of a plate, worse by a stop where it clipped; and the plate."""
+    light = scene()
+    clipped = light.max(axis=2) > 100
+    test = np.where(clipped[..., None], light / 2, light) / 4
+    paths = {name: tmp_path / f"{name}.exr" for name in ("pred", "ref")}
+    save(paths["pred"], test, "float")
+    save(paths["ref"], light, "float")
+    paths["plate"] = save(tmp_path / "plate.png", np.where(clipped[..., None], 1, np.minimum(light / 100, 0.9)))
+    return paths
+
+
+def evaluated(*words):
+    ran = hdrnodes("evaluate", *words, "--json")
+    return ran, json.loads(ran.stdout) if ran.stdout else None
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_a_protocol_gives_float32_light_and_says_what_it_did(name):
+    light = scene()
+    aligned = PROTOCOLS[name](light * 3, light, None)
+    assert aligned.test.dtype == aligned.reference.dtype == np.float32
+    assert aligned.test.shape == light.shape and len(aligned.notes) >= 2
+    if name != "absolute":
+        np.testing.assert_allclose(aligned.test, aligned.reference, rtol=1e-5)
+
+
+def test_hdrnodes_fits_one_gain_where_nothing_clipped_and_sets_the_highlights():
+    light = scene()
+    clipped = light.max(axis=2) > 100
+    test = np.where(clipped[..., None], 1000, light / 8)
+    aligned = PROTOCOLS["hdrnodes"](test, light, clipped)
+    assert aligned.gain == pytest.approx(3, abs=1e-5)
+    assert np.percentile(luminance(aligned.reference), 99.9) == pytest.approx(1000, rel=1e-4)
+    np.testing.assert_allclose(aligned.test[~clipped], aligned.reference[~clipped], rtol=1e-5)
+    assert aligned.test.max() == 10_000  # clamped
+    assert PROTOCOLS["hdrnodes"](light / 8, light, np.ones_like(clipped)).gain == pytest.approx(3, abs=1e-5)
+
+
+def test_si_hdr_sets_the_maximum_and_finds_what_clipped_in_the_reference():
+    light = scene()
+    aligned = PROTOCOLS["si-hdr"](light / 8, light, None)
+    assert aligned.reference.max() == pytest.approx(4000, rel=1e-5)
+    assert aligned.gain == pytest.approx(3, abs=1e-5)
+    level = np.percentile(light, 95)
+    np.testing.assert_array_equal(aligned.clipped, (light > level).any(axis=2))
+    ours = light.max(axis=2) > 100
+    assert PROTOCOLS["si-hdr"](light, light, ours).clipped is ours  # a plate knows better
+
+
+def test_liu2020_maps_each_picture_on_its_own():
+    light = scene()
+    mapped = pre_mapped(light)
+    values = np.sort(mapped, axis=None)
+    count = round(0.001 * values.size)
+    assert values[count - 1] == pytest.approx(1) and values[-count] == pytest.approx(999)
+    assert values[0] == 0 or values[0] >= 0
+    np.testing.assert_allclose(pre_mapped(light * 5 + 3), mapped, atol=1e-2)
+    np.testing.assert_allclose(pre_mapped(mapped), mapped, atol=1e-6)
+
+
+def test_a_black_reference_sets_no_scale_and_a_black_output_no_gain():
+    black, light = np.zeros((8, 8, 3), np.float32), scene(0, 64, 64)[:8, :8]
+    for name in ("hdrnodes", "si-hdr"):
+        with pytest.raises(MetricError, match="is black, and sets no scale"):
+            PROTOCOLS[name](light, black, None)
+        aligned = PROTOCOLS[name](black, light, None)
+        assert aligned.gain == 0 and any("no gain is fitted" in note for note in aligned.notes)
+
+
+def test_the_command_tells_stops_where_the_plate_clipped(files):
+    _, said = evaluated(files["pred"], files["ref"], "--plate", files["plate"], "--protocol", "hdrnodes")
+    image = said["images"][0]
+    assert image["gain_stops"] == pytest.approx(2, abs=1e-4)
+    assert image["values"]["log_rmse.log2_y.inside"] == pytest.approx(1, abs=1e-3)
+    assert image["values"]["log_bias.log2_y.inside"] == pytest.approx(-1, abs=1e-3)
+    assert image["values"]["log_rmse.log2_y.outside"] == pytest.approx(0, abs=1e-3)
+    assert image["values"]["peak.log2_y"] == pytest.approx(-1, abs=1e-3)
+    assert image["undefined"] == {} and image["ok"]
+    assert list(image["values"]) == [metric.id for metric in find_metrics(DEFAULTS["hdrnodes"])]
+
+
+def test_without_a_plate_the_clipped_area_is_not_known(files):
+    ran, said = evaluated(files["pred"], files["ref"], "--metric", "log_rmse.*")
+    image = said["images"][0]
+    assert ran.exit_code == 0
+    assert image["values"]["log_rmse.log2_y.inside"] is None
+    assert "where the plate clipped is not known" in image["undefined"]["log_rmse.log2_y.inside"]
+    assert any("no --plate is given" in note for note in image["notes"])
+    assert "no --plate is given" in ran.stderr
+    table = hdrnodes("evaluate", files["pred"], files["ref"]).stdout
+    assert "undefined" in table and "give the plate" in table
+
+
+def test_a_picture_beside_itself_has_no_psnr_and_says_so(files):
+    _, said = evaluated(files["ref"], files["ref"], "--metric", "pu21.*", "--metric", "log_rmse.log2_y")
+    image = said["images"][0]
+    assert image["values"]["pu21.psnr_rgb"] is None
+    assert image["undefined"]["pu21.psnr_rgb"] == "PSNR: is infinite; the pictures are identical"
+    assert image["values"]["pu21.ssim_y"] == pytest.approx(1)
+    assert image["values"]["log_rmse.log2_y"] == 0
+
+
+def test_the_curve_in_the_header_is_compared_with_the_cameras(files, tmp_path):
+    from hdrnodes import Image, write
+
+    estimate, truth = Curve.named("srgb"), Curve.named("bt709")
+    truth.save(tmp_path / "truth.csv")
+    image = Image(scene() / 4, colorspace="lin_rec709_scene", curves=estimate.samples)
+    write(image, tmp_path / "with.exr", pixel_type="float")
+    command = ("--metric", "curve.rmse", "--curve", tmp_path / "truth.csv")
+    _, said = evaluated(tmp_path / "with.exr", files["ref"], *command)
+    expected = float(np.sqrt(np.mean((estimate.samples - truth.samples) ** 2)))
+    assert said["images"][0]["values"]["curve.rmse"] == pytest.approx(expected, rel=1e-3)
+    _, said = evaluated(files["pred"], files["ref"], *command)
+    assert "estimated curve is not known" in said["images"][0]["undefined"]["curve.rmse"]
+
+
+def test_published_values_come_out_of_files(tmp_path):
+    for name in ("clip", "ref"):
+        save(tmp_path / f"{name}.exr", pictures()[name], "float")
+    wanted = ["pu21.psnr_rgb", "pu21.psnr_rgb.crf", "log_rmse.log2_y", "log_rmse.log10_rgb"]
+    options = [word for each in wanted for word in ("--metric", each)]
+    _, said = evaluated(tmp_path / "clip.exr", tmp_path / "ref.exr", *options)
+    for each in wanted:
+        assert said["images"][0]["values"][each] == pytest.approx(VALUES[each]["values"]["clip"], abs=1e-4)
+
+
+def test_primaries_are_converted_and_said(files, tmp_path):
+    from hdrnodes import write
+    from hdrnodes.nodes.color_space import convert
+
+    write(convert(read(files["ref"]), "ACEScg"), tmp_path / "acescg.exr", pixel_type="float")
+    _, said = evaluated(tmp_path / "acescg.exr", files["ref"], "--metric", "log_rmse.log10_rgb")
+    image = said["images"][0]
+    assert image["values"]["log_rmse.log10_rgb"] < 1e-3
+    assert any("PRED is converted from" in note and "ap1" in note for note in image["notes"])
+
+
+def test_grey_alpha_and_what_is_no_number_are_taken_and_said(files, tmp_path):
+    light = scene()
+    light[0, 0, 0], light[0, 1, 0], light[0, 2, 0] = np.nan, np.inf, -1
+    save(tmp_path / "four.exr", np.dstack([light, np.ones(light.shape[:2])]), "float")
+    _, said = evaluated(tmp_path / "four.exr", files["ref"])
+    notes = " ".join(said["images"][0]["notes"])
+    for note in ("1 values that are NaN", "1 values that are infinite", "1 values below 0", "PRED has alpha"):
+        assert note in notes
+    assert all(value is not None for name, value in said["images"][0]["values"].items() if "side" not in name)
+    save(tmp_path / "grey.exr", light[5:6].repeat(180, axis=0)[..., :1], "float")
+    _, said = evaluated(tmp_path / "grey.exr", files["ref"])
+    assert any("PRED is grey" in note for note in said["images"][0]["notes"])
+
+
+@pytest.mark.parametrize("level", [0, 3])
+def test_pictures_of_one_colour_have_numbers_or_reasons(level, files, tmp_path):
+    save(tmp_path / "flat.exr", np.full((180, 192, 3), level), "float")
+    for test, reference in ((tmp_path / "flat.exr", files["ref"]), (files["ref"], tmp_path / "flat.exr")):
+        ran, said = evaluated(test, reference, "--metric", "pu21.*", "--metric", "log*", "--metric", "*linear*")
+        image = said["images"][0]
+        assert ran.exit_code == 0
+        assert {name for name, value in image["values"].items() if value is None} == set(image["undefined"])
+
+
+@pytest.mark.parametrize(
+    "make, told",
+    [
+        (lambda path: save(path.with_suffix(".png"), scene() / 300), "is display-referred (srgb_rec709_scene)"),
+        (
+            lambda path: save(path, scene(0, 180, 190), "float"),
+            "is 190 x 180, and REF 192 x 180; give both in one size",
+        ),
+        (lambda path: path, "does not exist"),
+    ],
+)
+def test_a_picture_that_cannot_be_compared_is_one_line(make, told, files, tmp_path):
+    path = make(tmp_path / "wrong.exr")
+    ran, said = evaluated(path, files["ref"])
+    assert (ran.exit_code, len(ran.stderr.splitlines())) == (1, 1)
+    assert ran.stderr.startswith(f"{path}: {told}") and ran.stderr.strip() == said["images"][0]["error"]
+    ran = hdrnodes("evaluate", files["pred"], files["ref"], "--plate", path)
+    assert ran.exit_code == (0 if path.suffix == ".png" else 1)
+
+
+def test_a_plate_of_another_size_is_refused(files, tmp_path):
+    save(tmp_path / "small.png", scene(0, 90, 96) / 300)
+    ran = hdrnodes("evaluate", files["pred"], files["ref"], "--plate", tmp_path / "small.png")
+    assert ran.exit_code == 1 and "small.png: is 96 x 90, and REF 192 x 180" in ran.stderr
+
+
+@pytest.fixture
+def shots(tmp_path):
+    """Two methods, their references and plates: frames 1, 2, 4, and folders with them."""
+    for folder in ("pred", "other", "ref", "plate"):
+        (tmp_path / folder).mkdir()
+    for frame in (1, 2, 4):
+        light = scene(frame)
+        save(tmp_path / "ref" / f"shot.{frame:04}.exr", light, "float")
+        save(tmp_path / "pred" / f"shot.{frame:04}.exr", light * (1 + 0.1 * frame), "float")
+        save(tmp_path / "other" / f"shot.{frame:04}.exr", light * (2 + 0.3 * frame), "float")
+        save(tmp_path / "plate" / f"shot.{frame:04}.png", np.minimum(light / 100, 1))
+    return tmp_path
+
+
+def test_a_set_is_summed_up_beside_another_method(shots):
+    command = ("--against", shots / "other", "--metric", "log_rmse.log2_y", "--csv", shots / "table.csv")
+    ran, said = evaluated(shots / "pred", shots / "ref", *command)
+    assert ran.exit_code == 0 and [image["name"] for image in said["images"]] == [f"shot.000{n}" for n in (1, 2, 4)]
+    ours, theirs = (np.log2(factors) for factors in ([1.1, 1.2, 1.4], [2.3, 2.6, 3.2]))
+    summary = said["summary"]["log_rmse.log2_y"]
+    assert summary["median"] == pytest.approx(ours[1], abs=1e-4) and summary["count"] == 3
+    against = summary["against"]
+    assert against["median"] == pytest.approx(theirs[1], abs=1e-4)
+    assert against["mean"] == pytest.approx((ours - theirs).mean(), abs=1e-4)
+    assert against["low"] <= against["mean"] <= against["high"] < 0
+    rows = list(csv.DictReader((shots / "table.csv").read_text().splitlines()))
+    assert [row["method"] for row in rows] == ["pred"] * 3 + ["against"] * 3
+    assert [float(row["log_rmse.log2_y"]) for row in rows] == pytest.approx([*ours, *theirs], abs=1e-4)
+    table = hdrnodes("evaluate", shots / "pred", shots / "ref", "--against", shots / "other").stdout
+    assert "95 % interval" in table and f"{ours[1]:.4f}" in table
+    again = hdrnodes("evaluate", shots / "pred", shots / "ref", *command)
+    assert again.exit_code == 1 and "table.csv: exists already" in again.stderr
+
+
+def test_the_baseline_is_the_plate_through_its_inverse_response(files, tmp_path):
+    held = np.minimum(scene() / 100, 1)
+    save(tmp_path / "deep.png", held, "uint16")
+    command = (files["pred"], files["ref"], "--plate", tmp_path / "deep.png", "--baseline", "--protocol", "hdrnodes")
+    Curve(np.linspace(0, 1, 1024)).save(tmp_path / "straight.csv")
+    ran, said = evaluated(*command, "--curve", tmp_path / "straight.csv", "--metric", "l*", "--metric", "curve.rmse")
+    image = said["images"][0]
+    assert image["against"]["pred"] is None and image["against"]["values"]["curve.rmse"] == pytest.approx(0, abs=1e-6)
+    assert image["against"]["values"]["log_rmse.log2_y.outside"] < 0.02
+    assert image["against"]["values"]["log_bias.log2_y.inside"] == pytest.approx(
+        np.log2(100 / 280), abs=0.1
+    )  # of the spot
+    _, said = evaluated(*command, "--metric", "log_rmse.log2_y.outside")
+    assert said["images"][0]["against"]["values"]["log_rmse.log2_y.outside"] > 0.5  # sRGB's is not this plate's
+    assert hdrnodes("evaluate", files["pred"], files["ref"], "--baseline").exit_code == 2
+
+
+def test_frames_go_together_by_their_numbers_and_those_alone_are_named(shots):
+    (shots / "ref" / "shot.0002.exr").unlink()
+    patterns = [shots / folder / "shot.####.exr" for folder in ("pred", "ref")]
+    ran, said = evaluated(*patterns, "--metric", "log_rmse.log2_y", "--plate", shots / "plate" / "shot.####.png")
+    assert ran.exit_code == 1
+    assert [(image["name"], image["ok"]) for image in said["images"]] == [("1", True), ("4", True), ("2", False)]
+    assert "has no partner 2 in" in ran.stderr and "1 of 3 failed" in ran.stderr
+    ran, said = evaluated(*patterns, "--frames", "1-1", "--metric", "log_rmse.log2_y")
+    assert (ran.exit_code, len(said["images"])) == (0, 1)
+    ran, said = evaluated(*patterns, "--frames", "1-3", "--metric", "log_rmse.log2_y")
+    assert {image["name"]: image["ok"] for image in said["images"]} == {"1": True, "2": False, "3": False}
+    assert f"{shots}/pred/shot.0003.exr: does not exist" in ran.stderr
+
+
+def test_folders_go_together_by_stem_and_the_others_go_on(shots):
+    save(shots / "pred" / "shot.0002.tif", scene(2), "float")
+    save(shots / "ref" / "alone.exr", scene(2), "float")
+    (shots / "pred" / "notes.txt").write_text("not a picture")
+    (shots / "pred" / "shot.0004.exr").write_bytes(b"")
+    ran, said = evaluated(shots / "pred", shots / "ref", "--metric", "log_rmse.log2_y")
+    assert ran.exit_code == 1
+    assert {image["name"]: image["ok"] for image in said["images"]} == {
+        "shot.0001": True,
+        "shot.0002": False,
+        "shot.0004": False,
+        "alone": False,
+    }
+    errors = {image["name"]: image["error"] for image in said["images"]}
+    assert "is one of several called shot.0002" in errors["shot.0002"]
+    assert "has no partner alone in" in errors["alone"]
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (["one.exr"], "name PRED and REF"),
+        (["one.exr", "."], "give all as one kind"),
+        (["one.exr", "two.exr", "--metric", "pu21.psnr"], "did you mean pu21.psnr_"),
+        (["one.exr", "two.exr", "--metric", "sharpness"], "--list"),
+        (["one.exr", "two.exr", "--protocol", "liu"], "liu2020"),
+        (["one.exr", "two.exr", "--frames", "1-3"], "is no pattern of frames, which --frames is for"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(words, told):
+    ran = hdrnodes("evaluate", *words)
+    assert ran.exit_code == 2 and told in " ".join(ran.stderr.replace("│", " ").split())
+
+
+def test_the_list_has_every_metric_and_what_it_needs():
+    listed = json.loads(hdrnodes("evaluate", "--list", "--json").stdout)
+    assert [each["id"] for each in listed] == list(metrics())
+    assert all({"unit", "better", "range", "source", "needs", "missing"} <= set(each) for each in listed)
+    table = hdrnodes("evaluate", "--list").stdout
+    assert all(name in table for name in metrics() if not name.endswith(".crf")) and "ID.crf" in table
+
+
+def test_a_metric_whose_package_is_missing_is_undefined_and_says_what_to_install(files, monkeypatch):
+    from hdrnodes.metrics import registry
+
+    monkeypatch.setattr(registry, "find_spec", lambda name: None)
+    _, said = evaluated(files["pred"], files["ref"], "--metric", "pu21.vsi", "--metric", "pu21.psnr_rgb")
+    image = said["images"][0]
+    assert image["values"]["pu21.vsi"] is None and image["values"]["pu21.psnr_rgb"] is not None
+    assert image["undefined"]["pu21.vsi"] == "scipy is not installed; pip install 'hdrnodes[metrics]'"
+
+
+def test_the_metrics_are_listed_without_scipy_or_torch():
+    code = "from hdrnodes.metrics.registry import metrics; import hdrnodes.metrics.evaluate, sys; metrics()"
+    ran = subprocess.run(
+        [sys.executable, "-c", f"{code}; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    assert {"scipy", "torch", "openvino"}.intersection(ran.stdout.split()) == set()
+
+
+def test_from_python_it_is_one_call(files):
+    found = evaluate(files["pred"], files["ref"], files["plate"], protocol="hdrnodes", metrics=["log_bias.*"])
+    assert found.values["log_bias.log2_y.inside"] == pytest.approx(-1, abs=1e-3)
+    assert found.test.shape == found.reference.shape == (180, 192, 3) and found.clipped.any()
+    assert found.name == "ref" and not hasattr(found.scores, "test") and found.scores.values == found.values
+    in_memory = evaluate(read(files["pred"]), files["ref"], files["plate"], protocol="hdrnodes", metrics=["log_bias.*"])
+    assert in_memory.values == found.values and in_memory.test_path is None
+    with pytest.raises(MetricError, match="protocol liu: is none of ours; choose absolute, hdrnodes"):
+        evaluate(files["pred"], files["ref"], protocol="liu")
+
+
+def test_a_folder_that_is_not_there_is_one_line(shots):
+    ran = hdrnodes("evaluate", shots / "pred", shots / "reff")
+    assert (ran.exit_code, ran.stderr) == (1, f"{shots}/reff: does not exist; check the path\n")
+    (shots / "empty").mkdir()
+    ran = hdrnodes("evaluate", shots / "pred", shots / "empty")
+    assert (ran.exit_code, ran.stderr) == (1, f"{shots}/empty: holds no pictures; check the path\n")
+
+
+def test_pairs_are_those_that_every_folder_has(shots):
+    whole, alone = pair_up(*(str(shots / each) for each in ("pred", "ref", "plate", "other")))
+    assert [each.name for each in whole] == ["shot.0001", "shot.0002", "shot.0004"] and not alone
+    (shots / "plate" / "shot.0001.png").unlink()
+    whole, alone = pair_up(*(str(shots / each) for each in ("pred", "ref", "plate")))
+    assert [each.name for each in alone] == ["shot.0001"]
+    assert "has no partner shot.0001 in" in str(alone[0].error)
