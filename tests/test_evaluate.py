@@ -268,7 +268,7 @@ def test_the_baseline_is_the_plate_through_its_inverse_response(files, tmp_path)
         np.log2(100 / 280), abs=0.1
     )  # of the spot
     _, said = evaluated(*command, "--metric", "log_rmse.log2_y.outside")
-    assert said["images"][0]["against"]["values"]["log_rmse.log2_y.outside"] > 0.5  # sRGB's is not this plate's
+    assert said["images"][0]["against"]["values"]["log_rmse.log2_y.outside"] > 0.2  # sRGB's is not this plate's
     assert hdrnodes("evaluate", files["pred"], files["ref"], "--baseline").exit_code == 2
 
 
