@@ -123,7 +123,7 @@ def train(
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.benchmark = True  # sizes stay the same: measure once which kernel is fastest
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(network, stage, schedule, folder, workers)
+    run = _Run(network, stage, schedule, folder, workers, about)
     with run.progress:
         run.begin()
         forward: Callable[..., Tensor] = torch.compile(network) if compiled else network
@@ -140,14 +140,20 @@ class _Run:
     """A network on its way."""
 
     def __init__(
-        self, network: nn.Module, stage: TrainingStage, schedule: Schedule, folder: Path, workers: Workers
+        self,
+        network: nn.Module,
+        stage: TrainingStage,
+        schedule: Schedule,
+        folder: Path,
+        workers: Workers,
+        about: Mapping[str, Any],
     ) -> None:
         self.network, self.stage, self.schedule, self.folder, self.workers = network, stage, schedule, folder, workers
         workers.share([*network.parameters(), *network.buffers()])
         averaged = copy.deepcopy(network).requires_grad_(False).eval()
         self.optimiser = SkippingAdamW(network, schedule.rate, schedule.weight_decay)
-        about = {"schedule": asdict(schedule), "processes": workers.count}
-        self.state = State(network, averaged, self.optimiser, about=about)
+        told = {**about, "schedule": asdict(schedule), "processes": workers.count}
+        self.state = State(network, averaged, self.optimiser, about=told)
         self.resumed = (folder / "last.safetensors").exists()
         if self.resumed:
             self.state.load(folder / "last.safetensors")
