@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import hdrnodes as hdrnodes_library
 from hdrnodes.models import engines_folder
+from hdrnodes.nodes.base import Context
+from hdrnodes.nodes.inverse_crf import InverseCRF
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 PHOTO = engines_folder() / "default" / "plate.jpg"
@@ -62,6 +65,24 @@ def test_plugin_example(desk, monkeypatch):
     (desk / "graph.toml").write_text(graph)
     hdrnodes("run", "graph.toml")
     assert (desk / "bright.exr").exists()
+
+
+def test_evaluate_example(desk):
+    pytest.importorskip("scipy", reason="some metrics need scipy: pip install 'hdrnodes[metrics]'")
+    picture = hdrnodes_library.read("photo.jpg")
+    linear = InverseCRF(curve="srgb").process({"image": picture}, Context())
+    for folder, file in (("results", "photo.exr"), ("references", "photo.exr"), ("plates", "photo.png")):
+        (desk / folder).mkdir()
+        hdrnodes_library.write(picture if file.endswith("png") else linear, desk / folder / file)
+    command = re.search(r"^hdrnodes (evaluate .*)$", README, flags=re.MULTILINE)
+    table = hdrnodes(*command.group(1).split()).stdout
+    assert "pu21.psnr_rgb" in table and (desk / "scores.csv").read_text().startswith("name,method")
+
+
+def test_the_number_of_metrics():
+    from hdrnodes.metrics.registry import metrics
+
+    assert f"the {len(metrics())} metrics" in README
 
 
 def test_files_that_it_links_to_are_there():
