@@ -34,6 +34,7 @@ def light():
     return np.float32(10 ** (down + across * [0.2, 0.5, 0.8] + rng.normal(0, 0.1, (72, 88, 3))))
 
 
+@pytest.mark.slow  # whichever asks first for the weights waits for them
 @pytest.mark.parametrize(
     ("function", "best"),
     [
@@ -133,6 +134,7 @@ def test_color_video_vdp_is_silent_on_dark_pictures_and_refuses_a_single_row(lig
         color_video_vdp(light[:1], light[:1])
 
 
+@pytest.mark.slow
 @needs_cvvdp
 def test_color_video_vdp_leaves_no_trace_of_its_stand_ins():
     code = """
@@ -147,6 +149,20 @@ installed = {name for name in ("torchvision", "huggingface_hub") if find_spec(na
 assert before[0] == after[0] and after[1] == installed, (before, after, installed)
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+@needs_cvvdp
+def test_a_torchvision_that_does_not_fit_is_one_line(tmp_path):
+    (tmp_path / "torchvision.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from hdrnodes.metrics.color_video_vdp import import_cvvdp
+import_cvvdp()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    said = "cvvdp cannot be imported (operator torchvision::nms does not exist); install a torchvision that fits torch"
+    assert done.returncode == 1 and said in done.stderr.splitlines()[-1]
 
 
 def test_the_gaussian_in_torchvisions_place_is_one():

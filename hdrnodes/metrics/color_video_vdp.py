@@ -11,11 +11,12 @@ and where they are missing, stand-ins take their place while it is imported.
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, Literal, NoReturn
 
@@ -90,13 +91,16 @@ def _encoded_pq(light: Tensor) -> Tensor:
 
 
 def import_cvvdp() -> ModuleType:
-    """The package `pycvvdp`. Raises MetricError where it, or what it needs, is not installed."""
+    """The package `pycvvdp`. Raises MetricError where it, or what it needs, is missing or broken."""
     path = list(sys.path)  # it adds its own folder, in which `interp` and `utils` lie
     try:
         with _stand_ins():
-            return importlib.import_module("pycvvdp")
+            return import_module("pycvvdp")
     except ModuleNotFoundError as error:
         raise MetricError("ColorVideoVDP", f"{error.name} is not installed", INSTALL) from error
+    except (ImportError, RuntimeError) as error:  # a torchvision of another build of torch raises either
+        problem = f"cvvdp cannot be imported ({str(error).partition(chr(10))[0]})"
+        raise MetricError("ColorVideoVDP", problem, "install a torchvision that fits torch, or none") from error
     finally:
         sys.path[:] = path
 
@@ -113,7 +117,7 @@ def _stand_ins() -> Iterator[None]:
         "torchvision.ops": {"MLP": _not_here},
         "huggingface_hub": {"hf_hub_download": _not_here},
     }
-    missing = [name for name in made if importlib.util.find_spec(name.partition(".")[0]) is None]
+    missing = [name for name in made if find_spec(name.partition(".")[0]) is None]
     for name in missing:
         sys.modules[name] = ModuleType(name)
         vars(sys.modules[name]).update(made[name])
