@@ -1,42 +1,29 @@
-"""Plates with every truth on the way: the camera of `hdrnodes.camera`, run forwards on views of HDR scenes."""
+"""Plates with every truth on the way: cameras with random settings in front of random views of HDR scenes."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from hdrnodes.camera.clipping import clip
 from hdrnodes.camera.exposure import expose, stops_to_clip
-from hdrnodes.camera.jpeg import jpeg
-from hdrnodes.camera.noise import add_noise
-from hdrnodes.camera.quantisation import quantise
-from hdrnodes.camera.response import apply_response
-from hdrnodes.training.losses import luminance
+from hdrnodes.camera.resizing import resize
+from hdrnodes.training.losses import LUMINANCE
+from hdrnodes.training.photograph import Plates, photograph, shown_smaller, some_through_a_lens
+from hdrnodes.training.randomness import Lots, normal, uniform
 from hdrnodes.training.responses import Responses
 from hdrnodes.training.scenes import Scenes
 from hdrnodes.training.views import random_views
 
-
-@dataclass(frozen=True)
-class Plates:
-    """A batch, N x 3 x H x W float32 each.
-
-    Attributes:
-        light: scene-linear; 1.0 is where the plate clips.
-        display: through the response, neither noisy nor quantised, 0..1: what Dequantize should find.
-        codes: the plate, on 8-bit codes, 0..1.
-        curve: N x C x 1024, the inverse response that InverseCRF should find.
-    """
-
-    light: Tensor
-    display: Tensor
-    codes: Tensor
-    curve: Tensor
+CLOSE_UP = (8.0, 45.0)  # degrees
+LARGEST = 1.5  # times the size; what was resized was shot at up to this
+METERED = 64  # rows of the picture that the exposure is chosen by: to sort every pixel costs as much as JPEG does
 
 
 class PlateOptions(BaseModel):
-    """What the plates of a stage are like."""
+    """What the plates of a stage are like. Shares are of all plates."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,13 +47,24 @@ class PlateOptions(BaseModel):
     field_of_view: tuple[float, float] = Field(
         default=(30.0, 100.0), description="Horizontal, least and most, degrees."
     )
+    lens: float = Field(default=0.4, ge=0, le=1, description="Share with lens blur and veiling glare.")
+    processed: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share with local tone mapping and sharpening, as cameras do; for refinement, for the other stages "
+        "see neither.",
+    )
+    resized: float = Field(
+        default=0.1, ge=0, le=1, description="Share that was shot larger, and resized after the camera's own JPEG."
+    )
 
 
 class PlateMaker:
     """Draws plates without end. Same generator state, same plates.
 
     Args:
-        scenes, responses: what is photographed, and with which cameras.
+        scenes, responses: what is photographed, and with which cameras; on one device.
         options: what the plates are like.
     """
 
@@ -74,55 +72,94 @@ class PlateMaker:
         self.scenes, self.responses, self.options = scenes, responses, options
 
     def draw(self, n: int, random: torch.Generator) -> Plates:
-        """N plates, `per_view` of each view, one after the other."""
+        """N plates, `per_view` of each view, one after the other.
+
+        Args:
+            n: a multiple of `per_view`.
+            random: on the device of the scenes.
+        """
         views = n // self.options.per_view
-        chosen = torch.multinomial(self.scenes.weights.cpu(), views, replacement=True, generator=random)
-        odd = torch.rand(views, generator=random) < self.options.odd
-        least, most = self.options.field_of_view
-        narrow, wide = torch.where(odd, 8.0, least), torch.where(odd, 45.0, most)
-        view = random_views(self.scenes, chosen, self.options.size, random, (narrow, wide))
-        device = view.device
-        view = _vary_colours(view, odd.to(device), random).repeat_interleave(self.options.per_view, dim=0)
+        if views * self.options.per_view != n:
+            raise ValueError(f"{n} plates are no multiple of {self.options.per_view} of each view")
+        with _exact(random.device):
+            _, shrunk = Lots(views, random).within(0, self.options.resized)
+            plates = [self._shoot(views - len(shrunk), random)] if len(shrunk) < views else []
+            if len(shrunk):
+                plates.append(self._shoot_larger(shrunk, random))
+            columns = zip(*((each.light, each.display, each.codes, each.curve) for each in plates), strict=True)
+            return Plates(*(torch.cat(column) if len(column) > 1 else column[0] for column in columns))
+
+    def _shoot(self, views: int, random: torch.Generator) -> Plates:
+        light, odd = self._light(views, self.options.size, random)
+        stops = self._stops(light, odd, random)
+        return photograph(expose(light, stops), self._curves(len(light), random), self.options.processed, random)
+
+    def _shoot_larger(self, shrunk: Tensor, random: torch.Generator) -> Plates:
+        """Of one view each: whether it is shrunk, or only cropped."""
+        height, width = self.options.size
+        large = math.ceil(height * LARGEST), math.ceil(width * LARGEST)
+        light, odd = self._light(len(shrunk), large, random)
+        shrunk = shrunk.repeat_interleave(self.options.per_view)
+        step = torch.where(shrunk, 1 + (LARGEST - 1) * uniform(random, len(light)), 1.0)
+        room = torch.stack([large[0] - step * height, large[1] - step * width], dim=-1).clamp(min=0)
+        corner = (room * uniform(random, len(light), 2)).floor()
+        # Metered by what is left: it is what clips as asked for.
+        stops = self._stops(resize(light, (height, width), step, corner, "area"), odd, random)
+        whole = photograph(expose(light, stops), self._curves(len(light), random), self.options.processed, random)
+        return shown_smaller(whole, (height, width), step, corner, random)
+
+    def _light(self, views: int, size: tuple[int, int], random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """What falls on the sensors, and of which plates the view is odd."""
+        options, weights = self.options, self.scenes.weights.cumsum(0)
+        # As torch.multinomial, which would wait for a GPU to say that the weights are sound.
+        chosen = torch.searchsorted(weights, uniform(random, views) * weights[-1], right=True)
+        odd = uniform(random, views) < options.odd
+        least, most = options.field_of_view
+        view = random_views(
+            self.scenes,
+            chosen.clamp(max=len(self.scenes) - 1),
+            size,
+            random,
+            (torch.where(odd, CLOSE_UP[0], least), torch.where(odd, CLOSE_UP[1], most)),
+            widest=max(CLOSE_UP[1], most) if options.odd else most,
+        )
+        view = _vary_colours(view, odd, random).repeat_interleave(options.per_view, dim=0)
+        return some_through_a_lens(view, options.lens, random), odd.repeat_interleave(options.per_view)
+
+    def _stops(self, light: Tensor, odd: Tensor, random: torch.Generator) -> Tensor:
+        """Exposures, N x 1 x 1 x 1."""
         least, most = self.options.clipped
-        fraction = least + (most - least) * torch.rand(n, generator=random) ** 1.5
-        darker = torch.where(odd.repeat_interleave(self.options.per_view), 1.5 * torch.rand(n, generator=random), 0.0)
-        stops = stops_to_clip(view, fraction.to(device)) - darker.to(device)
-        curve = self.responses.draw(n, random, channels=1 if self.options.one_curve else 3).to(device)
-        return photograph(expose(view, stops[:, None, None, None]), curve, random)
+        fraction = least + (most - least) * uniform(random, len(light)) ** 1.5
+        darker = torch.where(odd, 1.5 * uniform(random, len(light)), 0.0)
+        stride = max(1, min(light.shape[-2:]) // METERED)
+        stops = stops_to_clip(light[..., ::stride, ::stride], fraction) - darker
+        return stops[:, None, None, None]
+
+    def _curves(self, n: int, random: torch.Generator) -> Tensor:
+        return self.responses.draw(n, random, channels=1 if self.options.one_curve else 3)
 
 
-def photograph(light: Tensor, curve: Tensor, random: torch.Generator) -> Plates:
-    """Run the camera: noise, clipping, response, 8 bits, and JPEG for most."""
-    n, device = len(light), light.device
-
-    def uniform(*shape: int) -> Tensor:
-        return torch.rand(*shape, generator=random).to(device)
-
-    def one_each() -> Tensor:
-        return uniform(n, 1, 1, 1)
-
-    # The square favours clean pictures: most plates are shot in good light.
-    normal = torch.randn(light.shape, generator=random).to(device)
-    noisy = add_noise(clip(light), normal, shot=0.013 * one_each() ** 2, read=0.005 * one_each() ** 2)
-    codes = quantise(apply_response(clip(noisy), curve))
-    quality = 75 + 25 * uniform(n) ** 0.7
-    encoded = jpeg(codes, quality, "4:2:0" if float(uniform(1)) < 0.6 else "4:4:4")
-    codes = torch.where(one_each() < 0.7, encoded, codes)
-    return Plates(light, apply_response(clip(light), curve), codes, curve)
+@contextmanager
+def _exact(device: torch.device) -> Iterator[None]:
+    """All products in float32, whatever the training loop has them in: half precision moves rays and JPEG's waves."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.autocast(device.type, enabled=False), torch.no_grad():
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _vary_colours(view: Tensor, odd: Tensor, random: torch.Generator) -> Tensor:
     """White balance and saturation, a little; of the odd ones much, and the order of their channels."""
     n, device = len(view), view.device
-    much = odd.float()[:, None, None, None]
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=random).to(device)
-
-    view = view * torch.exp2(normal(n, 3, 1, 1) * (0.1 + 0.6 * much))
-    grey = luminance(view).clamp(min=0)
-    saturation = 1 + normal(n, 1, 1, 1) * (0.12 + 0.8 * much)
-    view = (grey + (view - grey) * saturation).clamp(min=0)
-    order = torch.argsort(torch.rand(n, 3, generator=random), dim=1).to(device)
+    much = odd.float()[:, None, None]
+    balance = torch.exp2(normal(random, n, 1, 3) * (0.1 + 0.6 * much))
+    saturation = 1 + normal(random, n, 1, 1) * (0.12 + 0.8 * much)
+    weights = torch.stack([torch.full((3,), each, device=device) for each in LUMINANCE], dim=1)
+    same = torch.eye(3, device=device)
+    order = torch.argsort(uniform(random, n, 3), dim=1)
     order = torch.where(odd[:, None], order, torch.arange(3, device=device))
-    return view.gather(1, order[:, :, None, None].expand_as(view))
+    mixed = same[order] @ (saturation * same + (1 - saturation) * weights) * balance
+    return (mixed @ view.flatten(2)).clamp(min=0).reshape(view.shape)

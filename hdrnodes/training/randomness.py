@@ -1,4 +1,10 @@
-"""Where the draws of a step come from: independent ones for each seed, worker and step, so that no two share noise."""
+"""Where the draws of a step come from: independent ones for each seed, worker and step, so that no two share noise.
+
+All are made on the generator's device: nothing is copied, and a CPU waits for no GPU.
+"""
+
+import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -25,10 +31,37 @@ def generator(device: torch.device | str, seed: int, step: int, rank: int = 0) -
 
 
 def uniform(random: torch.Generator, *shape: int) -> Tensor:
-    """0 <= x < 1, drawn where the generator is: nothing is copied, and a CPU waits for no GPU."""
+    """0 <= x < 1."""
     return torch.rand(*shape, generator=random, device=random.device)
 
 
 def normal(random: torch.Generator, *shape: int) -> Tensor:
-    """Standard normal, drawn where the generator is."""
+    """Standard normal."""
     return torch.randn(*shape, generator=random, device=random.device)
+
+
+class Lots:
+    """Each of `n` plates draws a number in 0..1, evenly spread over the batch (systematic sampling).
+
+    How many fall into a range is then known to within one without asking the device, and what is done to some plates
+    costs for no more than them.
+    """
+
+    def __init__(self, n: int, random: torch.Generator) -> None:
+        self.n = n
+        self._order = torch.argsort(uniform(random, n))
+        self._numbers = (torch.arange(n, device=random.device) + uniform(random, 1)) / n
+
+    def within(self, low: float, high: float) -> tuple[Tensor, Tensor]:
+        """Plates that may have drawn low <= number < high, and whether they did: K indices, K booleans."""
+        some = slice(math.floor(low * self.n), math.ceil(high * self.n))
+        numbers = self._numbers[some]
+        return self._order[some], (numbers >= low) & (numbers < high)
+
+    def change(self, plates: Tensor, low: float, high: float, how: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """The plates, N x C x H x W, with `how(some of the plates, their indices)` for those within."""
+        indices, drawn = self.within(low, high)
+        if len(indices) == 0:
+            return plates
+        some = plates[indices]
+        return plates.index_copy(0, indices, torch.where(drawn[:, None, None, None], how(some, indices), some))

@@ -11,7 +11,8 @@ from hdrnodes.camera.jpeg import jpeg
 from hdrnodes.camera.noise import add_noise
 from hdrnodes.camera.quantisation import quantise
 from hdrnodes.camera.response import apply_response
-from hdrnodes.training.plates import Plates
+from hdrnodes.training.photograph import Plates
+from hdrnodes.training.randomness import normal
 from hdrnodes.training.scenes import Scenes
 from hdrnodes.training.views import random_views
 
@@ -23,26 +24,29 @@ class ValidationSet:
     plates: list[Plates]  # one picture each
     scenes: list[str]
 
+    def to(self, device: torch.device | str) -> "ValidationSet":
+        return ValidationSet([each.to(device) for each in self.plates], self.scenes)
+
 
 def validation_set(scenes: Scenes, held_out: Tensor, views: int, size: tuple[int, int] = (384, 512)) -> ValidationSet:
     """`views` plates of each scene: clip levels, responses, PNG and JPEG 90-97 in turn; always the same ones.
 
     Args:
-        scenes: of validation.
-        held_out: M x 1024 inverse responses.
+        scenes: of validation, on the CPU: plates drawn on a GPU would be others.
+        held_out: M x 1024 inverse responses, there too.
     """
     random = torch.Generator().manual_seed(20200614)
     plates, names = [], []
     for view in range(views):
         for scene in range(len(scenes)):
             i = view * len(scenes) + scene
-            light = random_views(scenes, torch.tensor([scene]), size, random, (55.0, 95.0), toward_light=0.7)
+            light = random_views(scenes, torch.tensor([scene]), size, random, (55.0, 95.0), toward_light=0.7, widest=95)
             fraction = torch.tensor([CLIPPED[i % len(CLIPPED)]])
             light = expose(light, stops_to_clip(light, fraction)[:, None, None, None])
             # 7 is prime to the number of curves: each scene meets others in every round.
             curve = held_out[(i * 7) % len(held_out)][None, None]
-            normal = torch.randn(light.shape, generator=random)
-            codes = quantise(apply_response(clip(add_noise(clip(light), normal, 0.004, 0.001)), curve))
+            noisy = add_noise(clip(light), normal(random, *light.shape), 0.004, 0.001)
+            codes = quantise(apply_response(clip(noisy), curve))
             if i % 2:
                 codes = jpeg(codes, torch.tensor([90.0 + i % 8]), "4:2:0" if i % 4 == 1 else "4:4:4")
             plates.append(Plates(light, apply_response(clip(light), curve), codes, curve))

@@ -1,12 +1,18 @@
-"""Perspective views of panoramas: what a camera that stands in the scene would see."""
+"""Views of scenes: what a camera sees that stands in a panorama, or a part of a photograph."""
 
 import math
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hdrnodes.training.scenes import Scenes
+from hdrnodes.camera.constants import constant
+from hdrnodes.training.scenes import HEIGHT, LEVELS, PLACES, WIDTH, Scenes
+
+PHOTOGRAPHS_SHOW = math.radians(70)  # along their longer side; nobody wrote down how much they did
+TEXELS = 1.25  # to a pixel, at most: a bilinear lookup does not alias yet
 
 
 def random_views(
@@ -14,36 +20,43 @@ def random_views(
     indices: Tensor,
     size: tuple[int, int],
     random: torch.Generator,
-    field_of_view: tuple[float | Tensor, float | Tensor] = (45.0, 100.0),
+    field_of_view: tuple[float | Tensor, float | Tensor] = (30.0, 100.0),
     toward_light: float = 0.5,
+    widest: float = 100.0,
 ) -> Tensor:
     """One random view of each of the scenes named.
 
     Args:
-        scenes: the panoramas.
+        scenes: what there is to see.
         indices: N scene numbers.
         size: height, width of the views in pixels.
-        random: the source of randomness (a CPU generator).
+        random: the source of randomness, on the scenes' device.
         field_of_view: horizontal, lowest and highest, degrees; for all, or N of them.
         toward_light: how many of the views have one of the scene's brightest spots in them; the others look anywhere.
+        widest: degrees; no field of view is wider.
 
     Returns:
-        N x 3 x height x width float32, scene-linear. Averaged over the pixel's area where the panorama is finer.
+        N x 3 x height x width float32, scene-linear. Where the scene is finer than the view, texels are averaged.
     """
     n = len(indices)
-    yaw, pitch, roll, fov, mirror, toward, spot = torch.rand(7, n, generator=random)
+    yaw, pitch, roll, fov, mirror, toward, spot = torch.rand(7, n, generator=random, device=random.device)
     bright = scenes.bright[indices, (spot * scenes.bright.shape[1]).long()]
     aimed = toward < toward_light
+    # Nobody holds a camera straight up: the sun may stay above the frame.
+    up = torch.where(aimed, ((0.5 - bright[:, 1]) * math.pi).clamp(-0.4, 0.6) + (pitch - 0.5) * 0.4, 0.0)
+    up = torch.where(aimed, up, (pitch - 0.5) * math.radians(50))
+    panorama = scenes.panorama[indices]
+    along = torch.where(aimed, bright[:, 0] + (yaw - 0.5) * (50 / 360), yaw + 0.5 * panorama)
+    down = torch.where(panorama, 0.5 - up / math.pi, torch.where(aimed, bright[:, 1] + (pitch - 0.5) * 0.2, pitch))
     return views(
         scenes,
         indices,
         size,
-        yaw=torch.where(aimed, bright[:, 0] + (yaw - 0.5) * math.radians(50), yaw * 2 * math.pi),
-        # Nobody holds a camera straight up: the sun may stay above the frame.
-        pitch=torch.where(aimed, bright[:, 1].clamp(-0.4, 0.6) + (pitch - 0.5) * 0.4, (pitch - 0.5) * math.radians(50)),
+        centre=torch.stack([along, down], dim=-1),
         roll=(roll - 0.5) * math.radians(16),
         field_of_view=torch.deg2rad(field_of_view[0] + fov * (field_of_view[1] - field_of_view[0])),
         mirror=mirror < 0.5,
+        widest=widest,
     )
 
 
@@ -52,44 +65,65 @@ def views(
     indices: Tensor,
     size: tuple[int, int],
     *,
-    yaw: Tensor,
-    pitch: Tensor,
+    centre: Tensor,
     roll: Tensor,
     field_of_view: Tensor,
     mirror: Tensor,
+    widest: float,
 ) -> Tensor:
-    """Views by angle, in radians, each of shape N; see `random_views`."""
+    """Views by where they look.
+
+    Args:
+        centre: N x 2, 0..1 along and down the scene. Of a photograph, as near to it as its borders let the view.
+        roll, field_of_view: N radians.
+        mirror: N booleans.
+
+    The others, and the answer, as for `random_views`.
+    """
     height, width = size
-    panorama_width = scenes.light.shape[3] - 2
-    # Panorama pixels per view pixel at the centre; the rays are drawn that much finer, then averaged.
-    widest = float(field_of_view.max())
-    finer = max(1, round(2 * math.tan(widest / 2) * panorama_width / (2 * math.pi) / width))
-    device = scenes.light.device
-    directions = _rays(height * finer, width * finer, yaw, pitch, roll, field_of_view, mirror).to(device)
-    longitude = torch.atan2(directions[..., 0], directions[..., 2]) / (2 * math.pi) + 0.5  # 0..1
-    latitude = torch.asin(directions[..., 1].clamp(-1, 1)) / math.pi + 0.5
-    # One wrapped column stands on each side of the panorama.
-    x = (longitude * panorama_width + 1) / (panorama_width + 2) * 2 - 1
-    grid = torch.stack([x, latitude * 2 - 1], dim=-1)
-    seen = F.grid_sample(scenes.light[indices], grid, mode="bilinear", padding_mode="border", align_corners=False)
-    return F.avg_pool2d(seen, finer) if finer > 1 else seen
+    device = scenes.device
+    y = (torch.arange(height, device=device)[:, None] + 0.5) / width * 2 - height / width
+    x = (torch.arange(width, device=device) + 0.5) / width * 2 - 1
+    x = torch.where(mirror[:, None, None], -x, x)  # N x 1 x W, half widths from the middle
+    panorama = scenes.panorama[indices]
+    finest = 0.0
+    where: list[Tensor] = []
+    texels: list[Tensor] = []
+    if scenes.has_panoramas:
+        half = torch.tan(field_of_view / 2)
+        where.append(_around(x, y, centre, roll, half))
+        texels.append(half * WIDTH / (math.pi * width))
+        finest = math.tan(math.radians(widest) / 2) * WIDTH / (math.pi * width)
+    if scenes.has_photographs:
+        aspect = scenes.aspect[indices]
+        turn = roll + scenes.turn[indices]
+        half = _half_width(aspect, turn, field_of_view, height / width)
+        where.append(_within(x, y, centre, turn, half, aspect, height / width))
+        texels.append(half * torch.clamp(WIDTH / aspect, min=HEIGHT) / width)
+        finest = max(finest, WIDTH / width)
+    if len(where) == 2:
+        where = [torch.where(panorama[:, None, None, None], where[0], where[1])]
+        texels = [torch.where(panorama, texels[0], texels[1])]
+    if finest <= TEXELS:
+        whole = scenes.light[:, :, : HEIGHT + 2][indices].float()
+        return _look_up(whole, where[0], torch.zeros_like(indices))
+    level = torch.log2(texels[0] / TEXELS).ceil().clamp(0, LEVELS - 1).long()
+    return _look_up(scenes.light[indices].float(), where[0], level)
 
 
-def _rays(
-    height: int, width: int, yaw: Tensor, pitch: Tensor, roll: Tensor, field_of_view: Tensor, mirror: Tensor
-) -> Tensor:
-    """Unit vectors N x H x W x 3 (right, down, forwards) through the pixels of pinhole cameras."""
-    y, x = torch.meshgrid(
-        (torch.arange(height) + 0.5) / width * 2 - height / width,
-        (torch.arange(width) + 0.5) / width * 2 - 1,
-        indexing="ij",
-    )
-    x, y = x.expand(len(yaw), -1, -1), y.expand(len(yaw), -1, -1)
-    x = torch.where(mirror[:, None, None], -x, x)
-    half = torch.tan(field_of_view / 2)[:, None, None]
-    rays = F.normalize(torch.stack([x * half, y * half, torch.ones_like(x)], dim=-1), dim=-1)
+def _around(x: Tensor, y: Tensor, centre: Tensor, roll: Tensor, half: Tensor) -> Tensor:
+    """Where in an equirectangular picture the pixels of a pinhole camera look: N x H x W x 2, 0..1 along and down."""
+    yaw, pitch = (centre[:, 0] - 0.5) * 2 * math.pi, (0.5 - centre[:, 1]) * math.pi
     turn = _rotation(yaw, "y") @ _rotation(pitch, "x") @ _rotation(roll, "z")
-    return torch.einsum("nij,nhwj->nhwi", turn, rays)
+    # Right, down and forwards of each ray.
+    rays = [
+        turn[:, i, 0, None, None] * (x * half[:, None, None])
+        + (turn[:, i, 1, None, None] * (y * half[:, None, None]) + turn[:, i, 2, None, None])
+        for i in range(3)
+    ]
+    along = torch.atan2(rays[0], rays[2]) / (2 * math.pi) + 0.5
+    down = torch.atan2(rays[1], torch.hypot(rays[0], rays[2])) / math.pi + 0.5
+    return torch.stack([along, down], dim=-1)
 
 
 def _rotation(angle: Tensor, axis: str) -> Tensor:
@@ -100,3 +134,37 @@ def _rotation(angle: Tensor, axis: str) -> Tensor:
         "z": [c, -s, o, s, c, o, o, o, i],
     }
     return torch.stack(rows[axis], dim=-1).reshape(-1, 3, 3)
+
+
+def _half_width(aspect: Tensor, turn: Tensor, field_of_view: Tensor, high: float) -> Tensor:
+    """Half the width of a view, in half heights of the photograph: as asked for, or as much as there is."""
+    cos, sin = turn.cos().abs(), turn.sin().abs()
+    most = torch.minimum(aspect / (cos + high * sin), 1 / (sin + high * cos))
+    return torch.minimum(aspect * torch.tan(field_of_view / 2) / math.tan(PHOTOGRAPHS_SHOW / 2), most)
+
+
+def _within(x: Tensor, y: Tensor, centre: Tensor, turn: Tensor, half: Tensor, aspect: Tensor, high: float) -> Tensor:
+    """Where in a photograph the pixels of a view lie: N x H x W x 2, 0..1 along and down."""
+    cos, sin = turn.cos(), turn.sin()
+    room_along = aspect - half * (cos.abs() + high * sin.abs())
+    room_down = 1 - half * (sin.abs() + high * cos.abs())
+    middle_along = ((centre[:, 0] * 2 - 1) * aspect).clamp(min=-room_along, max=room_along)
+    middle_down = (centre[:, 1] * 2 - 1).clamp(min=-room_down, max=room_down)
+    cos, sin = (half * cos)[:, None, None], (half * sin)[:, None, None]
+    along = (middle_along[:, None, None] + cos * x - sin * y) / aspect[:, None, None]
+    down = middle_down[:, None, None] + sin * x + cos * y
+    return torch.stack([along, down], dim=-1) / 2 + 0.5
+
+
+def _places() -> Any:
+    return np.array(PLACES, np.float32)
+
+
+def _look_up(textures: Tensor, where: Tensor, level: Tensor) -> Tensor:
+    """Bilinear, in one level of each texture."""
+    places = constant(where, _places)[level][:, :, None, None]  # N x 4 x 1 x 1
+    height, width = textures.shape[-2:]
+    x = (places[:, 0] + where[..., 0] * places[:, 2]) * (2 / width) - 1
+    y = (places[:, 1] + where[..., 1] * places[:, 3]) * (2 / height) - 1
+    grid = torch.stack([x, y], dim=-1)
+    return F.grid_sample(textures, grid, mode="bilinear", padding_mode="border", align_corners=False)
