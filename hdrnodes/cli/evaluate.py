@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from hdrnodes.metrics.base import Metric
     from hdrnodes.metrics.evaluate import Scores
 
+CURVE_ERROR = ("curve.rmse",)
+
 
 @click.command()
 @click.argument("pred", required=False)
@@ -77,7 +79,7 @@ def evaluate(
     Frames belong together by their numbers, files in folders by their stems. Nothing is resized, and display-referred
     pictures are refused. --list names the metrics; the same ids are the keys of --json.
     """
-    chosen = _chosen(wanted, protocol)
+    chosen = _chosen(wanted or DEFAULTS[protocol] + (CURVE_ERROR if curve else ()))
     if listing:
         print_metrics(chosen if wanted else list(metrics().values()), as_json)
         return
@@ -112,9 +114,9 @@ def evaluate(
         raise Exit(1)
 
 
-def _chosen(wanted: Sequence[str], protocol: str) -> list[Metric]:
+def _chosen(wanted: Sequence[str]) -> list[Metric]:
     try:
-        return find_metrics(wanted or DEFAULTS[protocol])
+        return find_metrics(wanted)
     except MetricError as error:
         raise click.UsageError(str(error)) from error
 

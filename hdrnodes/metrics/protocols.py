@@ -23,7 +23,7 @@ RELATIVE = 10.0  # cd/m2; a picture whose highlights are darker is hardly meant 
 HIGHLIGHTS, WHITE = 99.9, 1000.0  # percentile of the reference's luminance, and the cd/m2 that it becomes
 SI_HDR_PEAK = 4000.0  # cd/m2
 LIU_DARK, LIU_BRIGHT, LIU_OUTSIDE = 1.0, 999.0, 0.001  # cd/m2, and the part of the values beyond each
-SI_HDR_UNCLIPPED = 95.0  # percentile of the reference's values: 5 % of a plate of the data set clipped
+SI_HDR_UNCLIPPED = 95.0  # percentile of the reference's values
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,11 +94,11 @@ def hdrnodes(test: Array, reference: Array, clipped: Mask | None = None) -> Alig
 
 
 def si_hdr(test: Array, reference: Array, clipped: Mask | None = None) -> Aligned:
-    """The reference's largest value becomes 4000 cd/m2, as in the authors' example for such methods (PU21 1.0).
+    """The reference's largest value becomes 4000 cd/m2, as in the authors' example (`ex_sihdr.m`, beside their PU21).
 
-    The source leaves tones, colours and exposure to the CRF correction. Outputs are relative, and its fit in PQ wants
-    about the right exposure: the gain of `hdrnodes` comes first. Where no plate is given, what clipped is what the
-    data set clips: a value in any channel above the 95th percentile of the reference's values.
+    The source leaves tones, colours and exposure to the CRF correction, whose fit in PQ wants about the right exposure,
+    and the outputs of methods are relative: the gain of `hdrnodes` comes first. Where no plate is given, clipped is what
+    the example clips: values above the 95th percentile of all of the reference's, in any channel.
 
     Arguments and errors as `hdrnodes`.
     """
