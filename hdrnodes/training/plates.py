@@ -19,6 +19,7 @@ from hdrnodes.training.views import random_views
 
 CLOSE_UP = (8.0, 45.0)  # degrees
 LARGEST = 1.5  # times the size; what was resized was shot at up to this
+PUREST = 0.02  # of the luminance: the least that a channel has after colours were varied
 METERED = 64  # rows of the picture that the exposure is chosen by: to sort every pixel costs as much as JPEG does
 
 
@@ -162,4 +163,7 @@ def _vary_colours(view: Tensor, odd: Tensor, random: torch.Generator) -> Tensor:
     order = torch.argsort(uniform(random, n, 3), dim=1)
     order = torch.where(odd[:, None], order, torch.arange(3, device=device))
     mixed = same[order] @ (saturation * same + (1 - saturation) * weights) * balance
-    return (mixed @ view.flatten(2)).clamp(min=0).reshape(view.shape)
+    # No colour is pure: without a floor, suns would get rings where a channel ends below zero.
+    floor = PUREST * weights[:1] * balance
+    found = torch.cat([mixed, floor], dim=1) @ view.flatten(2)
+    return torch.maximum(found[:, :3], found[:, 3:]).reshape(view.shape)
