@@ -37,7 +37,7 @@ COMMANDS = {
     ),
     "train": (
         "hdrnodes.training.cli:train",
-        "Train the stages of `default`, one command each, and write the model folder.",
+        "Train the stages of a model, one command each, and write the model folder.",
     ),
 }
 

@@ -5,12 +5,17 @@ scenes, views          HDR panoramas, held in memory; random perspective views o
 responses              camera curves, measured and made; response_basis computes what is shipped of them
 plates                 the camera: view -> plate, with every truth on the way
 pairs, pair_layouts, clip_level                 photographs with their light: read, found, brought to one exposure
-dequantize, linearize, hallucinate, refine      each stage's losses, its step and its score
-losses, vgg            what they share; features for the perceptual loss
+dequantize, linearize, hallucinate              each stage's losses, its step and its score
+joint, refine          the first three together; the rest, perhaps with all of them
+system, whole          the stages one after the other; a stage with its overview network
+losses, whole_score, vgg                        what they share; features for the perceptual loss
 loop                   fits any stage: rates, averaged weights, precision; what a stage has to offer
 optimiser, checkpoints, journal, board, progress     of a run: how weights move, what it goes on from, what it says
 distributed            several processes that torchrun started
-default_model, whole   how `default` is made, its recipes, its export; a stage with its overview network
+recipe                 what stages are trained with: recipes/default.toml, recipes/published.toml, yours
+trainable, default_model, published_model       how the stages of the models are made and exported
+session, start, runs   one command's training; what it starts from; what it leaves
+model_export           the model folder of what was trained
 validation_plates, validate                     the table of the README
 cli                    `hdrnodes train ...`
 """

@@ -1,173 +1,211 @@
-"""`hdrnodes train ...`: one command a stage, then `export`, then `validate`."""
+"""`hdrnodes train ...`: one command a stage, then `export`, then `validate`.
+
+Several GPUs: `torchrun --nproc-per-node 4 -m hdrnodes train hallucinate ... --device cuda`.
+"""
 
 from pathlib import Path
 from typing import Any
 
 import rich_click as click
-import torch
-from torch import nn
 
-from hdrnodes.networks.base import StageNetwork
-from hdrnodes.training.default_model import (
-    LINEARIZE_OVERVIEW,
-    RECIPES,
-    Recipe,
-    dequantize_network,
-    export_default,
-    first_three,
-    hallucinate_network,
-    linearize_network,
-    refine_network,
-)
-from hdrnodes.training.loop import Schedule
-from hdrnodes.training.loop import train as fit
-from hdrnodes.training.plates import PlateMaker, PlateOptions
-from hdrnodes.training.responses import Responses, measured_responses
-from hdrnodes.training.scenes import Scenes
-from hdrnodes.training.validation_plates import ValidationSet, validation_set
+from hdrnodes.cli.telling import result, verbose_option
+from hdrnodes.training.distributed import together
+from hdrnodes.training.recipe import Recipe, load_recipe
+from hdrnodes.training.trainable import MODELS, trainable
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
+PATH = click.Path(path_type=Path)
+
+_RUNS = click.option("--runs", type=FOLDER, default=Path("runs"), show_default=True, help="Where runs go.")
+_MODEL = click.option("--model", type=click.Choice(list(MODELS)), default="default", show_default=True)
+_RESPONSES = click.option(
+    "--responses", type=FILE, required=True, metavar="NPZ", help="Measured responses: key `inverse`, N x 1024."
+)
 
 
 @click.group()
 def train() -> None:
-    """Train the stages of `default`, one command each, and write the model folder."""
+    """Train the stages of a model, one command each, and write the model folder.
+
+    Each goes on from its last checkpoint in RUNS/MODEL/STAGE, where its losses and best weights are too. After
+    `joint` and `refine`, which train several stages, the weights of these are taken.
+    """
 
 
 def _stage_options(command: Any) -> Any:
+    scenes_help = "Folder of HDR pictures, or a packed file; to be given several times."
     for option in (
-        click.option("--scenes", type=FOLDER, required=True, help="Folder of HDR panoramas (.exr) to train with."),
-        click.option("--validation", type=FOLDER, required=True, help="Folder of other panoramas, to score with."),
-        click.option("--responses", type=FILE, required=True, help="Measured responses: dorf_*.npz, key `inverse`."),
-        click.option("--runs", type=FOLDER, default=Path("runs"), show_default=True, help="Where checkpoints go."),
-        click.option("--steps", type=click.IntRange(1), help="Instead of the recipe's."),
-        click.option("--batch", type=click.IntRange(1), help="Plates in a step, instead of the recipe's."),
-        click.option("--seed", type=int, default=0, show_default=True),
+        verbose_option,
+        click.option("--compiled/--eager", default=False, show_default=True, help="Through torch.compile, or not."),
+        click.option("--precision", type=click.Choice(["bf16", "float32"]), help="Instead of the recipe's."),
         click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ..."),
-        click.option("--compiled/--eager", default=False, help="Through torch.compile."),
+        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn."),
+        click.option("--batch", type=click.IntRange(1), help="Plates in a step of a process, not the recipe's."),
+        click.option("--steps", type=click.IntRange(1), help="Instead of the recipe's."),
+        click.option("--start", type=PATH, help="Model folder or checkpoint whose weights a new run begins with."),
+        _RUNS,
+        _RESPONSES,
+        click.option("--validation", type=PATH, required=True, multiple=True, help="Others, to score with."),
+        click.option("--scenes", type=PATH, required=True, multiple=True, help=scenes_help),
+        click.option("--config", type=FILE, metavar="TOML", help="What differs from the model's recipe."),
+        _MODEL,
     ):
         command = option(command)
     return command
 
 
+_FEATURES = click.option(
+    "--features",
+    type=FILE,
+    help="VGG16 for the perceptual loss, vgg16.safetensors of `hdrnodes metric-weights`; left out without it.",
+)
+
+
 @train.command()
 @_stage_options
 def dequantize(**options: Any) -> None:
-    """Undo rounding and JPEG: L2."""
-    from hdrnodes.training.dequantize import DequantizeStage
-
-    network, setup = dequantize_network(), _Setup("dequantize", **options)
-    setup.fit(network, DequantizeStage(setup.maker, setup.validation, setup.batch))
+    """Undo rounding and JPEG."""
+    _fit("dequantize", **options)
 
 
 @train.command()
 @_stage_options
 def linearize(**options: Any) -> None:
-    """Undo the response: L2 of the curve and of the linear picture, and stops in the shadows."""
-    from hdrnodes.training.linearize import LinearizeStage
-
-    setup = _Setup("linearize", **options)
-    network = linearize_network(setup.measured)
-    setup.fit(network, LinearizeStage(setup.maker, setup.validation, setup.batch, LINEARIZE_OVERVIEW))
+    """Find the camera's response."""
+    _fit("linearize", **options)
 
 
 @train.command()
 @_stage_options
-@click.option("--features", type=FILE, help="VGG16 features (see hdrnodes.training.vgg): adds the perceptual loss.")
-def hallucinate(features: Path | None, **options: Any) -> None:
-    """Radiance for what clipped: L1 in the log domain, L2 in stops, TV, perceptual."""
-    from hdrnodes.training.hallucinate import HallucinateStage
-    from hdrnodes.training.vgg import VGGFeatures
-
-    network, setup = hallucinate_network(), _Setup("hallucinate", **options)
-    vgg = None if features is None else VGGFeatures.load(features).to(setup.device)
-    setup.fit(network, HallucinateStage(setup.maker, setup.validation, setup.batch, vgg))
+@_FEATURES
+def hallucinate(**options: Any) -> None:
+    """Find light for what clipped."""
+    _fit("hallucinate", **options)
 
 
 @train.command()
 @_stage_options
+@_FEATURES
+def joint(**options: Any) -> None:
+    """Train the first three together, each on what the one before it says.
+
+    Begins with the best of their own runs.
+    """
+    _fit("joint", **options)
+
+
+@train.command()
+@_stage_options
+@click.option(
+    "--end-to-end/--only-refine", default=None, help="Train the stages before it too, or not. Else as the recipe says."
+)
+@click.option("--pairs", type=FOLDER, help="Photographs with their light (hdrnodes.training.pair_layouts).")
 def refine(**options: Any) -> None:
-    """The rest, end to end, on what the best of the other three make of plates."""
-    from hdrnodes.training.refine import RefineStage
+    """Mend what the first three leave, on plates like a real camera's.
 
-    network, setup = refine_network(), _Setup("refine", **options)
-    before = first_three(setup.runs).to(setup.device)
-    setup.fit(network, RefineStage(setup.maker, setup.validation, setup.batch, before))
+    Begins with the best of `joint`, or where that was not run, of each stage.
+    """
+    _fit("refine", **options)
+
+
+def _fit(
+    stage: str,
+    model: str,
+    config: Path | None,
+    scenes: tuple[Path, ...],
+    validation: tuple[Path, ...],
+    responses: Path,
+    runs: Path,
+    start: Path | None,
+    steps: int | None,
+    batch: int | None,
+    seed: int,
+    device: str,
+    precision: str | None,
+    compiled: bool,
+    features: Path | None = None,
+    pairs: Path | None = None,
+    end_to_end: bool | None = None,
+) -> None:
+    from hdrnodes.training.session import Material, Session
+
+    changes = {"steps": steps, "batch": batch, "precision": precision, "end_to_end": end_to_end}
+    recipe = _changed(load_recipe(model, config), stage, changes)
+    material = Material(scenes, validation, responses, features, pairs)
+    with together(device) as workers:
+        session = Session(stage, trainable(model), recipe, material, runs, start, seed, workers, _note)
+        best = session.fit(compiled=compiled)
+        if workers.leads:
+            result(best)
+
+
+def _note(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _changed(recipe: Recipe, stage: str, changes: dict[str, Any]) -> Recipe:
+    given = {key: value for key, value in changes.items() if value is not None}
+    return recipe.model_copy(update={stage: getattr(recipe, stage).model_copy(update=given)})
 
 
 @train.command()
-@click.option("--runs", type=FOLDER, default=Path("runs"), show_default=True)
-@click.option("-o", "--output", type=FOLDER, default=Path("engines/default"), show_default=True)
-@click.option("--version", default="0.1.0", show_default=True)
-@click.option("--overwrite", is_flag=True)
-def export(runs: Path, output: Path, version: str, overwrite: bool) -> None:
+@click.option("--scenes", type=PATH, required=True, multiple=True, help="Folder of HDR pictures; several times.")
+@click.option("-o", "--output", type=FILE, required=True, metavar="SAFETENSORS", help="The file to write.")
+@click.option("--overwrite", is_flag=True, help="Replace it.")
+@verbose_option
+def pack(scenes: tuple[Path, ...], output: Path, overwrite: bool) -> None:
+    """Pack scenes into one file, which other machines read in seconds."""
+    from hdrnodes.errors import WriteError
+    from hdrnodes.training.scenes import PACKED, Scenes
+
+    if output.suffix != PACKED:
+        raise WriteError(output, f"is no name for packed scenes, which end in {PACKED}", f"add {PACKED}")
+    Scenes.read(scenes).save(output, overwrite=overwrite)
+    result(output)
+
+
+@train.command()
+@_MODEL
+@_RUNS
+@click.option("-o", "--output", type=FOLDER, help="The model folder; engines/MODEL if not given.")
+@click.option("--version", help="Told by `hdrnodes doctor` and in each EXR's header; the model's own if not given.")
+@click.option("--licence", help="Of the weights; the model's own if not given.")
+@click.option("--material", help="What they were trained on, in words, for the record.")
+@click.option("--stagewise", is_flag=True, help="Take each stage from its own run, and not from joint or refine.")
+@click.option("--overwrite", is_flag=True, help="Replace the folder.")
+@verbose_option
+def export(model: str, runs: Path, output: Path | None, **options: Any) -> None:
     """Write the best weights of each stage as a model folder."""
-    click.echo(export_default(runs, output, version, overwrite=overwrite).folder)
+    from hdrnodes.training.model_export import export_trained
+    from hdrnodes.training.runs import Runs
+
+    found = Runs(trainable(model), runs)
+    result(export_trained(found, output or Path("engines", model), **options).folder)
 
 
 @train.command()
-@click.option("--validation", type=FOLDER, required=True, help="Folder of panoramas that no training saw.")
-@click.option("--responses", type=FILE, required=True, help="Measured responses: dorf_*.npz, key `inverse`.")
+@click.option("--validation", type=PATH, required=True, multiple=True, help="Scenes that no training saw.")
+@_RESPONSES
 @click.option("--model", default="default", show_default=True, help="A name that `hdrnodes doctor` lists.")
 @click.option("--executor", default="auto", show_default=True)
 @click.option("--views", type=click.IntRange(1), default=10, show_default=True, help="Plates of each scene.")
-def validate(validation: Path, responses: Path, model: str, executor: str, views: int) -> None:
+@verbose_option
+def validate(validation: tuple[Path, ...], responses: Path, model: str, executor: str, views: int) -> None:
     """How good a model is, beside the linearised plate: means over plates, with paired intervals."""
     from rich.console import Console
     from rich.table import Table
 
+    from hdrnodes.training.responses import measured_responses
+    from hdrnodes.training.scenes import Scenes
     from hdrnodes.training.validate import methods, table
     from hdrnodes.training.validate import validate as score
+    from hdrnodes.training.validation_plates import validation_set
 
-    plates = validation_set(Scenes(validation), measured_responses(responses)[1], views)
+    plates = validation_set(Scenes.read(validation), measured_responses(responses)[1], views)
     scores = {name: score(method, plates) for name, method in methods(model, executor).items()}
     columns = ("inside, stops", "outside, stops", "peak, stops", "curve RMSE")
     shown = Table("method", *columns, title=f"{len(plates.plates)} plates of {len(set(plates.scenes))} scenes")
     for row in table(scores):
         shown.add_row(*row)
     Console(width=160).print(shown)
-
-
-class _Setup:
-    """What every stage's training needs, from its options."""
-
-    def __init__(
-        self,
-        stage: str,
-        scenes: Path,
-        validation: Path,
-        responses: Path,
-        runs: Path,
-        steps: int | None,
-        batch: int | None,
-        seed: int,
-        device: str,
-        compiled: bool,
-    ) -> None:
-        self.stage, self.runs, self.seed, self.compiled = stage, runs, seed, compiled
-        self.device = torch.device(device)
-        self.recipe: Recipe = RECIPES[stage]
-        self.steps, self.batch = steps or self.recipe.steps, batch or self.recipe.batch
-        self.measured, held_out = measured_responses(responses)
-        self.maker = PlateMaker(
-            Scenes(scenes, self.device),
-            Responses(self.measured),
-            PlateOptions(
-                size=self.recipe.size,
-                per_view=self.recipe.per_view,
-                odd=self.recipe.odd,
-                one_curve=self.recipe.one_curve,
-                clipped=self.recipe.clipped,
-            ),
-        )
-        self.validation: ValidationSet = validation_set(Scenes(validation, self.device), held_out, views=3)
-
-    def fit(self, network: StageNetwork | nn.Module, stage: Any) -> None:
-        schedule = Schedule(
-            steps=self.steps, rate=self.recipe.rate, validate_every=self.recipe.validate_every, seed=self.seed
-        )
-        # The convolutions of a CPU and of tensor cores want the channels last.
-        network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # for modules torch forgets it
-        best = fit(network, stage, schedule, self.runs / self.stage, compiled=self.compiled)
-        click.echo(best)

@@ -1,7 +1,9 @@
-"""Train `hallucinate`: log-domain L1, perceptual and TV (Liu et al., section 3.3), and L2 in stops.
+"""Train `hallucinate`: log-domain L1, perceptual and TV (Liu et al., section 3.3); besides L2 in stops, peaks, texture.
+
+    out = linear + clip mask * network(linear)
 
 The published L1 alone answers with the median of what could be there, which is too dark by stops; the mean, which L2
-finds, is what a root-mean-square measure asks for.
+finds, is what a root-mean-square measure asks for; neither has suns as bright as they are, or texture.
 """
 
 import math
@@ -11,26 +13,99 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hdrnodes.camera.clipping import clip, clip_mask
 from hdrnodes.camera.response import invert_response
-from hdrnodes.training.losses import log_light, luminance, stops, total_variation
-from hdrnodes.training.plates import PlateMaker, Plates
+from hdrnodes.training.board import exposures
+from hdrnodes.training.losses import (
+    counted,
+    log_light,
+    luminance,
+    peaks_apart,
+    per_plate,
+    stops,
+    texture_apart,
+    total_variation,
+    weighted,
+)
+from hdrnodes.training.photograph import Plates
+from hdrnodes.training.plates import PlateMaker
+from hdrnodes.training.randomness import normal
+from hdrnodes.training.recipe import HallucinateRecipe
 from hdrnodes.training.validation_plates import ValidationSet
 from hdrnodes.training.vgg import VGGFeatures, perceptual_loss
 
-THRESHOLD = 0.88  # as the node's knob
 CEILING = 12.0  # stops; the sun is no brighter to the loss
+PEAK = 0.999  # of the pixels are darker
 
 
-def over_exposure(linear: Tensor) -> Tensor:
-    """alpha of the published system, N x 1 x H x W."""
-    return ((linear.amax(dim=1, keepdim=True) - THRESHOLD) / (1 - THRESHOLD)).clamp(0, 1)
+def with_invented(network: nn.Module, linear: Tensor) -> Tensor:
+    """The linear picture, and what the network invents where it clipped. N x 3 x H x W, scene-linear.
+
+    What is invented is no darkness: the node has a floor at 0. While the network learns it has none, for there is no
+    gradient below a floor.
+    """
+    invented: Tensor = network(linear)
+    if not invented.requires_grad:
+        invented = invented.clamp(min=0)
+    return linear + clip_mask(linear, channels=1) * invented
+
+
+def hallucinate_losses(
+    out: Tensor,
+    linear: Tensor,
+    plates: Plates,
+    recipe: HallucinateRecipe,
+    counts: Tensor,
+    features: VGGFeatures | None = None,
+) -> dict[str, Tensor]:
+    """The terms that have a weight, and `loss`.
+
+    Args:
+        out: N x 3 x H x W, scene-linear, with what was invented.
+        linear: the same before that; where it clipped is where the loss looks, unless it is over the frame.
+        plates: the truth.
+        recipe: the weights, what the loss is over, and what VGG16 sees of it.
+        counts: N, how much each plate counts.
+        features: for the perceptual term; needed where that has a weight.
+    """
+    light = plates.light.clamp(max=2**CEILING)
+    # Detached: no stage before this one is to learn to clip less.
+    alpha = clip_mask(linear.detach(), channels=1)
+    if recipe.over == "clipped":
+        target, where = torch.where(alpha > 0, light, linear.detach()), alpha
+    else:
+        target, where = light, torch.ones_like(alpha)
+
+    def perceptual() -> Tensor:
+        assert features is not None, "a perceptual weight, and no features"
+        some = max(1, round(len(out) * recipe.perceptual_share))
+        mask = where * counts[:, None, None, None]
+        seen = [F.avg_pool2d(each[:some], recipe.perceptual_reduced) for each in (out, target, mask)]
+        # One mean over the masks of all, which leaves out what does not count.
+        return perceptual_loss(features, *seen).expand(len(out))
+
+    terms = {
+        "log": lambda: per_plate((log_light(out) - log_light(target)).abs(), where),
+        "squared": lambda: per_plate((stops(out) - stops(target)).square(), where),
+        "tv": lambda: total_variation(log_light(out), where),
+        "perceptual": perceptual,
+        "peak": lambda: peaks_apart(out, target, alpha),
+        "texture": lambda: texture_apart(out, target, alpha),
+    }
+    return weighted(terms, recipe.weights, counts)
 
 
 class HallucinateStage:
     """What `loop.train` needs for this stage. The score is the error inside the clipped region, RMS stops."""
 
-    def __init__(self, maker: PlateMaker, validation: ValidationSet, batch: int, features: VGGFeatures | None) -> None:
-        self.maker, self.batch, self.features = maker, batch, features
+    def __init__(
+        self,
+        maker: PlateMaker,
+        validation: ValidationSet,
+        recipe: HallucinateRecipe,
+        features: VGGFeatures | None = None,
+    ) -> None:
+        self.maker, self.recipe, self.batch, self.features = maker, recipe, recipe.batch, features
         self.validation = [
             (invert_response(plates.codes, plates.curve), plates.light.clamp(max=2**CEILING))
             for plates in validation.plates
@@ -38,47 +113,48 @@ class HallucinateStage:
 
     def step(self, network: nn.Module, random: torch.Generator) -> dict[str, Tensor]:
         plates = self.maker.draw(self.batch, random)
-        linear = _not_quite_linear(plates, random)
-        alpha = over_exposure(linear)
-        truth = plates.light.clamp(max=2**CEILING)
-        out = linear + alpha * network(linear)
-        target = torch.where(alpha > 0, truth, linear)
-        share = alpha.mean().clamp(min=0.01)
-        log_error = ((log_light(out) - log_light(target)).abs() * alpha).mean() / share
-        squared = ((stops(out) - stops(target)).square() * alpha).mean() / share
-        rough = total_variation(log_light(out), alpha) / share
-        losses = {"log": log_error, "squared": squared, "tv": rough}
-        losses["loss"] = log_error + 0.3 * squared + 0.02 * rough
-        if self.features is not None:
-            losses["perceptual"] = self._perceptual(out, target, alpha)
-            losses["loss"] = losses["loss"] + 0.05 * losses["perceptual"]
-        return losses
-
-    def _perceptual(self, out: Tensor, target: Tensor, alpha: Tensor) -> Tensor:
-        """On a quarter of the batch, at half the size: VGG16 costs fifty times what our network does."""
-        assert self.features is not None
-        some = max(1, len(out) // 4)
-        halved = [F.avg_pool2d(each[:some], 2) for each in (out, target, alpha)]
-        return perceptual_loss(self.features, *halved)
+        linear = clip(plates.light) if self.recipe.sees == "truth" else invert_response(plates.codes, plates.curve)
+        linear = _bent(linear, self.recipe.bend, random)
+        counts = counted(plates.codes, self.recipe.extremes)
+        return hallucinate_losses(with_invented(network, linear), linear, plates, self.recipe, counts, self.features)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        ours, plate, signed = [], [], []
+        """Besides the score: the plate's own error, the mean error, and that of the peak with and without its sign."""
+        ours, plate, signed, peak = [], [], [], []
         for linear, light in self.validation:
             inside = light.amax(dim=1, keepdim=True) >= 1
-            difference = _stops_apart(linear + over_exposure(linear) * network(linear), light)[inside]
+            out = with_invented(network, linear)
+            difference = _stops_apart(out, light)[inside]
             ours.append(math.sqrt(float(difference.square().mean())))
             signed.append(float(difference.mean()))
             plate.append(math.sqrt(float(_stops_apart(linear, light)[inside].square().mean())))
-        return {"score": float(np.mean(ours)), "plate": float(np.mean(plate)), "signed": float(np.mean(signed))}
+            peak.append(_peak(out) - _peak(light))
+        return {
+            "score": float(np.mean(ours)),
+            "plate": float(np.mean(plate)),
+            "signed": float(np.mean(signed)),
+            "peak": float(np.mean(peak)),
+            "peak_off": float(np.mean(np.abs(peak))),
+        }
+
+    def pictures(self, network: nn.Module) -> dict[str, Tensor]:
+        """Three exposures of the result, below them those of the truth."""
+        linear, light = self.validation[0]
+        return {"light": torch.cat([exposures(each[0]) for each in (with_invented(network, linear), light)], dim=1)}
 
 
 def _stops_apart(found: Tensor, light: Tensor) -> Tensor:
     return torch.log2(luminance(found) + 1e-4) - torch.log2(luminance(light) + 1e-4)
 
 
-def _not_quite_linear(plates: Plates, random: torch.Generator) -> Tensor:
-    """The plate through its curve, bent as an estimated one may be: the network must not count on a true curve."""
-    linear = invert_response(plates.codes, plates.curve)
-    bend = torch.exp(torch.randn(len(linear), 1, 1, 1, generator=random) * 0.2).to(linear.device)
-    bent: Tensor = linear.clamp(min=1e-6) ** bend
+def _peak(light: Tensor) -> float:
+    """The 99.9th percentile of luminance, stops."""
+    return math.log2(float(torch.quantile(luminance(light).flatten().float(), PEAK)) + 1e-4)
+
+
+def _bent(linear: Tensor, spread: float, random: torch.Generator) -> Tensor:
+    """Bent as an estimated curve may bend it: the network must not count on a true one."""
+    if not spread:
+        return linear
+    bent: Tensor = linear.clamp(min=1e-6) ** torch.exp(normal(random, len(linear), 1, 1, 1) * spread)
     return bent

@@ -1,67 +1,113 @@
-"""Train `refine` end to end on what the other three stages, fixed, make of real-camera-like plates.
+"""Train `refine` on what the other three make of plates: alone, or all four end to end (Liu et al., section 3.4).
 
-The loss compares shapes, not absolute levels (both are brought to one median): log-domain L1 over the frame, as Liu et
-al. have it (section 3.4; they bring the means to one).
+The losses of the stages are off; what counts is the light in the end. The loss compares shapes, not absolute levels:
+both are brought to one mean (as published), or to one median where the plate did not clip.
 """
 
-import math
+from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hdrnodes.camera.response import invert_response
-from hdrnodes.training.hallucinate import CEILING, over_exposure
-from hdrnodes.training.losses import luminance, stops
-from hdrnodes.training.plates import PlateMaker
-from hdrnodes.training.reduce import overview
+from hdrnodes.training.board import exposures
+from hdrnodes.training.hallucinate import CEILING
+from hdrnodes.training.losses import counted, log_light, luminance, per_plate, stops, weighted
+from hdrnodes.training.recipe import RefineRecipe, RefineWeights
+from hdrnodes.training.system import Answers
 from hdrnodes.training.validation_plates import ValidationSet
+from hdrnodes.training.whole_score import mean_scores, whole_score
+
+MEAN = 0.5
 
 
-class FirstThree(nn.Module):
-    """Dequantize, linearize, hallucinate in torch, on whole frames: A, B, C of the published system."""
+class Shot(Protocol):
+    """Plates with their light, as `plates.Plates` and `pairs.RealPlates` are."""
 
-    def __init__(self, dequantize: nn.Module, linearize: nn.Module, hallucinate: nn.Module, longer_side: int) -> None:
-        super().__init__()
-        self.dequantize, self.linearize, self.hallucinate = dequantize, linearize, hallucinate
-        self.longer_side = longer_side
+    @property
+    def codes(self) -> Tensor: ...
+    @property
+    def light(self) -> Tensor: ...
 
-    @torch.no_grad()
-    def forward(self, codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        dequantized = torch.where(codes >= 254.5 / 255, codes, self.dequantize(codes))
-        curve = self.linearize(overview(dequantized, self.longer_side))
-        linear = invert_response(dequantized, curve[:, None])
-        return linear + over_exposure(linear) * self.hallucinate(linear), linear, dequantized
+
+class Maker(Protocol):
+    def draw(self, n: int, random: torch.Generator) -> Shot: ...
+
+
+def refine_losses(found: Tensor, light: Tensor, weights: RefineWeights, counts: Tensor) -> dict[str, Tensor]:
+    """The terms that have a weight, and `loss`.
+
+    Args:
+        found, light: N x 3 x H x W, scene-linear; 1.0 is where the plate clips.
+        counts: N, how much each plate counts.
+    """
+    light = light.clamp(max=2**CEILING)
+    terms = {
+        "log": lambda: per_plate((log_light(_levelled(found)) - log_light(_levelled(light))).abs()),
+        "stops": lambda: per_plate(_stops_apart(found, light).abs()),
+    }
+    return weighted(terms, weights, counts)
 
 
 class RefineStage:
-    """What `loop.train` needs for this stage. The score is the error over the whole frame, RMS stops."""
+    """What `loop.train` needs. The network is a `System` of four.
 
-    def __init__(self, maker: PlateMaker, validation: ValidationSet, batch: int, first_three: FirstThree) -> None:
-        self.maker, self.batch, self.first_three = maker, batch, first_three.eval()
-        self.validation = [(first_three(plates.codes), plates.light) for plates in validation.plates]
+    The score is RMS stops inside and outside what clipped, after one gain, added; `before` is that without refine.
+
+    Args:
+        maker: of plates like a real camera's.
+        real: of photographs; takes the recipe's share of each step.
+    """
+
+    def __init__(
+        self, maker: Maker, validation: ValidationSet, recipe: RefineRecipe, real: Maker | None = None
+    ) -> None:
+        self.maker, self.real, self.recipe, self.batch = maker, real, recipe, recipe.batch
+        self.validation = validation.plates
 
     def step(self, network: nn.Module, random: torch.Generator) -> dict[str, Tensor]:
-        plates = self.maker.draw(self.batch, random)
-        before = self.first_three(plates.codes)
-        difference = _shape_apart(network(*before), plates.light)
-        return {"loss": difference.abs().mean(), "before": _shape_apart(before[0], plates.light).abs().mean()}
+        codes, light = self._draw(random)
+        answers: Answers = network(codes)
+        counts = counted(codes, self.recipe.extremes)
+        losses = refine_losses(answers.refined, light, self.recipe.weights, counts)
+        with torch.no_grad():
+            before = refine_losses(answers.hallucinated, light, self.recipe.weights, counts)["loss"]
+        return {**losses, "before": before}
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        after, before = [], []
-        for stages, light in self.validation:
-            after.append(math.sqrt(float(_shape_apart(network(*stages), light).square().mean())))
-            before.append(math.sqrt(float(_shape_apart(stages[0], light).square().mean())))
-        return {"score": float(np.mean(after)), "before": float(np.mean(before))}
+        scores = []
+        for plates in self.validation:
+            answers: Answers = network(plates.codes)
+            before = whole_score(answers.hallucinated, plates.light, plates.codes)["score"]
+            scores.append(whole_score(answers.refined, plates.light, plates.codes) | {"before": before})
+        return mean_scores(scores)
+
+    def pictures(self, network: nn.Module) -> dict[str, Tensor]:
+        """Three exposures of the result, below them those without refine, and of the truth."""
+        plates = self.validation[0]
+        answers: Answers = network(plates.codes)
+        rows = [exposures(each[0]) for each in (answers.refined, answers.hallucinated, plates.light)]
+        return {"light": torch.cat(rows, dim=1)}
+
+    def _draw(self, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Codes and light, made ones first."""
+        real = 0 if self.real is None else round(self.batch * self.recipe.real)
+        shots = [self.maker.draw(self.batch - real, random)] if real < self.batch else []
+        if self.real is not None and real:
+            shots.append(self.real.draw(real, random))
+        codes, light = (torch.cat(each) for each in zip(*((shot.codes, shot.light) for shot in shots), strict=True))
+        return codes, light
 
 
-def _shape_apart(found: Tensor, light: Tensor) -> Tensor:
+def _levelled(light: Tensor) -> Tensor:
+    """At a mean of 0.5, each plate."""
+    return light * (MEAN / light.mean(dim=(1, 2, 3), keepdim=True).clamp(min=1e-6))
+
+
+def _stops_apart(found: Tensor, light: Tensor) -> Tensor:
     """Difference in stops after the gain that brings what did not clip to one median, N x 3 x H x W."""
-    light = light.clamp(max=2**CEILING)
-    difference = stops(found) - stops(light)
-    gains = []
-    for i in range(len(light)):
-        unclipped = light[i].amax(dim=0) < 1
-        level = stops(luminance(found[i : i + 1])) - stops(luminance(light[i : i + 1]))
-        gains.append(level[0, 0][unclipped].median() if unclipped.any() else level.median())
-    return difference - torch.stack(gains)[:, None, None, None].detach()
+    level = (stops(luminance(found)) - stops(luminance(light))).detach()
+    unclipped = light.amax(dim=1, keepdim=True) < 1
+    over_all = level.flatten(1).median(dim=1).values
+    gain = level.masked_fill(~unclipped, torch.nan).flatten(1).nanmedian(dim=1).values
+    gain = torch.where(gain.isnan(), over_all, gain)
+    return stops(found) - stops(light) - gain[:, None, None, None]

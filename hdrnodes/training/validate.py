@@ -19,7 +19,7 @@ from hdrnodes.camera.response import invert_response
 from hdrnodes.curve import Curve
 from hdrnodes.metrics.bootstrap import paired_interval
 from hdrnodes.training.losses import LUMINANCE
-from hdrnodes.training.plates import Plates
+from hdrnodes.training.photograph import Plates
 from hdrnodes.training.validation_plates import ValidationSet
 
 Array = npt.NDArray[np.float32]
