@@ -1,9 +1,10 @@
 """Training: run the camera forwards on HDR scenes, fit the stages backwards. Needs the `train` extra (torch).
 
 sources                scenes from folders of float pictures, one at a time
-scenes, views          HDR panoramas, held in memory; random perspective views of them
+scenes, views          HDR panoramas and photographs, held in memory as half floats; random views of them
 responses              camera curves, measured and made; response_basis computes what is shipped of them
-plates                 the camera: view -> plate, with every truth on the way
+plates, photograph     what plates are like; the camera: view -> plate, with every truth on the way
+randomness             a generator for each step of each worker, and what is drawn with it
 pairs, pair_layouts, clip_level                 photographs with their light: read, found, brought to one exposure
 dequantize, linearize, hallucinate              each stage's losses, its step and its score
 joint, refine          the first three together; the rest, perhaps with all of them
