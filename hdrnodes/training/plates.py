@@ -100,7 +100,7 @@ class PlateMaker:
         height, width = self.options.size
         large = math.ceil(height * LARGEST), math.ceil(width * LARGEST)
         light, odd = self._light(len(shrunk), large, random)
-        shrunk = shrunk.repeat_interleave(self.options.per_view)
+        shrunk = _repeated(shrunk, self.options.per_view)
         step = torch.where(shrunk, 1 + (LARGEST - 1) * uniform(random, len(light)), 1.0)
         room = torch.stack([large[0] - step * height, large[1] - step * width], dim=-1).clamp(min=0)
         corner = (room * uniform(random, len(light), 2)).floor()
@@ -124,8 +124,8 @@ class PlateMaker:
             (torch.where(odd, CLOSE_UP[0], least), torch.where(odd, CLOSE_UP[1], most)),
             widest=max(CLOSE_UP[1], most) if options.odd else most,
         )
-        view = _vary_colours(view, odd, random).repeat_interleave(options.per_view, dim=0)
-        return some_through_a_lens(view, options.lens, random), odd.repeat_interleave(options.per_view)
+        view = _repeated(_vary_colours(view, odd, random), options.per_view)
+        return some_through_a_lens(view, options.lens, random), _repeated(odd, options.per_view)
 
     def _stops(self, light: Tensor, odd: Tensor, random: torch.Generator) -> Tensor:
         """Exposures, N x 1 x 1 x 1."""
@@ -138,6 +138,11 @@ class PlateMaker:
 
     def _curves(self, n: int, random: torch.Generator) -> Tensor:
         return self.responses.draw(n, random, channels=1 if self.options.one_curve else 3)
+
+
+def _repeated(views: Tensor, times: int) -> Tensor:
+    """As torch.repeat_interleave along the first axis, which may wait for a GPU to say how long the answer is."""
+    return views.unsqueeze(1).expand(-1, times, *views.shape[1:]).flatten(0, 1)
 
 
 @contextmanager
