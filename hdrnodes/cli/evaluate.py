@@ -74,10 +74,11 @@ def evaluate(
     listing: bool,
     as_json: bool,
 ) -> None:
-    """Compare scene-linear pictures with their references: files, patterns of frames, or folders.
+    """Compare scene-linear pictures with their references.
 
-    Frames belong together by their numbers, files in folders by their stems. Nothing is resized, and display-referred
-    pictures are refused. --list names the metrics; the same ids are the keys of --json.
+    Both are files, patterns of frames, or folders. Frames belong together by their numbers, files in folders by their
+    stems. Nothing is resized, and display-referred pictures are refused. --list names the metrics; the same ids are the
+    keys of --json.
     """
     chosen = _chosen(wanted or DEFAULTS[protocol] + (CURVE_ERROR if curve else ()))
     if listing:

@@ -97,8 +97,8 @@ def si_hdr(test: Array, reference: Array, clipped: Mask | None = None) -> Aligne
     """The reference's largest value becomes 4000 cd/m2, as in the authors' example (`ex_sihdr.m`, beside their PU21).
 
     The source leaves tones, colours and exposure to the CRF correction, whose fit in PQ wants about the right exposure,
-    and the outputs of methods are relative: the gain of `hdrnodes` comes first. Where no plate is given, clipped is what
-    the example clips: values above the 95th percentile of all of the reference's, in any channel.
+    and the outputs of methods are relative: the gain of `hdrnodes` comes first. Without a plate, clipped is what the
+    example clips: values above the 95th percentile of all of the reference's, in any channel.
 
     Arguments and errors as `hdrnodes`.
     """
