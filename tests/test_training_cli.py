@@ -145,7 +145,8 @@ def test_joint_and_refine_start_from_a_model_and_refine_takes_photographs(train,
         codes = np.uint8(np.round(np.clip(light, 0, 1) ** (1 / 2.2) * 255))
         assert oiio.ImageBuf(codes).write(str(tmp_path / "pairs" / "ldr" / f"{number}.png"))
     engine = engines_folder() / "default"
-    assert train("joint", "--start", engine)[0] == 0
+    code, said = train("joint", "--start", engine)
+    assert code == 0, said
     code, said = train("refine", "--end-to-end", "--pairs", tmp_path / "pairs", "--start", engine)
     assert code == 0, said
     runs = tmp_path / "runs" / "default"

@@ -131,7 +131,7 @@ class PairMaker:
         places = torch.rand(n, 4, generator=random, device=random.device).tolist()
         crops = [self._crop(index, *place) for index, place in zip(chosen, places, strict=True)]
         codes, light = (torch.stack(each) for each in zip(*crops, strict=True))
-        return RealPlates(light.float(), codes.float() / 255)
+        return RealPlates(light, codes.float() / 255)
 
     def _crop(self, index: int, top: float, left: float, turn: float, mirror: float) -> tuple[Tensor, Tensor]:
         """A crop by four numbers of 0..1."""
@@ -147,7 +147,8 @@ class PairMaker:
             return pixels.flip(2) if mirror < 0.5 else pixels
 
         codes, light = self._held[index]
-        return cut(codes), cut(light)
+        # Half no longer: autocast on a CPU stacks none.
+        return cut(codes), cut(light).float()
 
 
 def _read_pair(files: PairFiles) -> PlatePair:
