@@ -30,17 +30,22 @@ export class Inspector {
     });
   }
 
-  /** @param pictures what is known of each side; @param looks how each is shown */
-  update(pointer, frame, pictures, looks) {
+  /**
+   * @param shown what is known of each side's picture, `about`, and which `frame` it is
+   * @param looks how each is shown
+   */
+  update(pointer, shown, looks) {
+    const pictures = shown.map(({ about }) => about);
+    const frames = shown.map(({ frame }) => frame);
     this.#rows.forEach((row, side) => {
       setText(row, ".name", pictures[side]?.name ?? "");
       setText(row, ".space", pictures[side]?.colorspace ?? "");
     });
     setText(this.#element, ".x", pointer?.[0] ?? "");
     setText(this.#element, ".y", pointer?.[1] ?? "");
-    const key = JSON.stringify([pointer, frame, pictures.map((picture) => picture?.name), looks]);
+    const key = JSON.stringify([pointer, frames, pictures.map((picture) => picture?.name), looks]);
     if (key === this.#wanted?.key) return;
-    this.#wanted = { key, pointer, frame, pictures, looks };
+    this.#wanted = { key, pointer, frames, pictures, looks };
     this.#read();
   }
 
@@ -59,9 +64,10 @@ export class Inspector {
     this.#reading = false;
   }
 
-  async #at(side, picture, { pointer, frame }) {
+  async #at(side, picture, { pointer, frames }) {
     if (!pointer || !picture || picture.error) return null;
     const [x, y] = pointer;
+    const frame = frames[side];
     const [left, top, width, height] = picture.data;
     if (x < left || y < top || x >= left + width || y >= top + height) return null;
     try {

@@ -71,7 +71,7 @@ function drawNow() {
 
   pointer.update(panes);
   overlay.update(state, panes, ratio, problem);
-  inspector.update(state.pointer, state.frame, pictures, looks);
+  inspector.update(state.pointer, shown, looks);
   const side = panes[0].side;
   const light = lights[side];
   legend.update(looks[side].view === "stops" && state.channel !== "a", light == null ? light : light * 2 ** state.gain);
