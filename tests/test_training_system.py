@@ -30,7 +30,7 @@ def system(*stages, fixed=()):
     model = trainable("default")
     networks = {stage: model.make(stage, None) for stage in stages}
     start_from(engines_folder() / "default", model, networks)
-    return System(networks, model.longer_side, fixed)
+    return System(networks, fixed)
 
 
 @pytest.fixture

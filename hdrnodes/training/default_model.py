@@ -13,7 +13,7 @@ from hdrnodes.networks.default.refine import Refine, RefineOverview
 from hdrnodes.networks.export import StageExport
 from hdrnodes.training.response_basis import BASIS
 from hdrnodes.training.trainable import Trainable
-from hdrnodes.training.whole import WholeFrame
+from hdrnodes.training.whole import ReducedFrame, WholeFrame
 
 LINEARIZE_OVERVIEW = 192  # pixels on the longer side of the reduced frame
 CONTEXT_OVERVIEW = 160
@@ -22,7 +22,7 @@ CONTEXT_OVERVIEW = 160
 def _make(stage: str, measured: Tensor | None) -> nn.Module:
     makers: dict[str, Callable[[], nn.Module]] = {
         "dequantize": Dequantize,
-        "linearize": lambda: _linearize(measured),
+        "linearize": lambda: ReducedFrame(_linearize(measured), LINEARIZE_OVERVIEW),
         "hallucinate": lambda: WholeFrame(Hallucinate(), HallucinateOverview(), CONTEXT_OVERVIEW),
         "refine": lambda: WholeFrame(Refine(), RefineOverview(), CONTEXT_OVERVIEW),
     }
@@ -43,7 +43,7 @@ def _export(stage: str, network: Any) -> StageExport:
     if stage == "dequantize":
         return StageExport("default", {"dequantize": network}, multiple=16, halo=64)
     if stage == "linearize":
-        return StageExport("default", {"linearize": network}, overview=LINEARIZE_OVERVIEW)
+        return StageExport("default", {"linearize": network.network}, overview=LINEARIZE_OVERVIEW)
     parts = {stage: network.network, f"{stage}_overview": network.overview_network}
     if stage == "hallucinate":
         return StageExport("default", parts, multiple=4, halo=32, overview=CONTEXT_OVERVIEW)
@@ -55,7 +55,6 @@ MODEL = Trainable(
     version="0.1.0",
     licence="Apache-2.0",
     description="Four compact networks, trained on CC0 panoramas and measured camera responses only.",
-    longer_side=LINEARIZE_OVERVIEW,
     make=_make,
     export=_export,
 )

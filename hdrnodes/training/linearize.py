@@ -11,21 +11,17 @@ from hdrnodes.training.losses import counted, per_plate, stops, weighted
 from hdrnodes.training.photograph import Plates
 from hdrnodes.training.plates import PlateMaker
 from hdrnodes.training.recipe import LinearizeRecipe, LinearizeWeights
-from hdrnodes.training.reduce import overview
 from hdrnodes.training.validation_plates import ValidationSet
 
 
-def estimated_curve(network: nn.Module, display: Tensor, longer_side: int) -> Tensor:
+def estimated_curve(network: nn.Module, display: Tensor) -> Tensor:
     """The network's curve for whole frames, display-referred, N x 3 x H x W -> N x 1024.
 
     In float32 whatever the rest is trained in: the basis rounded to bfloat16 moves each curve by 0.026 RMS (measured),
     a third of what there is to find.
-
-    Args:
-        longer_side: pixels; larger frames are reduced to it, as the runtime does.
     """
     with torch.autocast(display.device.type, enabled=False):
-        curve: Tensor = network(overview(display.float(), longer_side))
+        curve: Tensor = network(display.float())
     return curve
 
 
@@ -56,25 +52,24 @@ def linearize_losses(
 class LinearizeStage:
     """What `loop.train` needs for this stage. The score is the curve's RMSE on plates as they are."""
 
-    def __init__(self, maker: PlateMaker, validation: ValidationSet, recipe: LinearizeRecipe, longer_side: int) -> None:
-        self.maker, self.recipe, self.batch, self.longer_side = maker, recipe, recipe.batch, longer_side
+    def __init__(self, maker: PlateMaker, validation: ValidationSet, recipe: LinearizeRecipe) -> None:
+        self.maker, self.recipe, self.batch = maker, recipe, recipe.batch
         self.validation = [(plates.codes, plates.curve[:, 0]) for plates in validation.plates]
 
     def step(self, network: nn.Module, random: torch.Generator) -> dict[str, Tensor]:
         plates = self.maker.draw(self.batch, random)
         seen = plates.display if self.recipe.sees == "truth" else plates.codes
-        curve = estimated_curve(network, seen, self.longer_side)
+        curve = estimated_curve(network, seen)
         # The truth is looked up, not the noisy codes: what is judged is the curve.
         counts = counted(plates.codes, self.recipe.extremes)
         return linearize_losses(curve, plates.display, plates, self.recipe.weights, counts)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         errors = [
-            float((estimated_curve(network, codes, self.longer_side) - curve).square().mean().sqrt())
-            for codes, curve in self.validation
+            float((estimated_curve(network, codes) - curve).square().mean().sqrt()) for codes, curve in self.validation
         ]
         return {"score": float(np.mean(errors)), "median": float(np.median(errors)), "worst": float(np.max(errors))}
 
     def pictures(self, network: nn.Module) -> dict[str, Tensor]:
         codes, curve = self.validation[0]
-        return {"curve": curve_picture(estimated_curve(network, codes, self.longer_side)[0], curve[0])}
+        return {"curve": curve_picture(estimated_curve(network, codes)[0], curve[0])}

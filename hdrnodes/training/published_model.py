@@ -15,14 +15,16 @@ from hdrnodes.networks.published.hallucinate import VGG_MEAN, Hallucinate
 from hdrnodes.networks.published.linearize import Linearize
 from hdrnodes.training.response_basis import BASIS
 from hdrnodes.training.trainable import Trainable
+from hdrnodes.training.whole import ReducedFrame
 
 
 def _make(stage: str, measured: Tensor | None) -> nn.Module:
     network = NETWORKS[stage]()
-    if isinstance(network, Linearize) and measured is not None:
+    if isinstance(network, Linearize):
         with np.load(BASIS) as basis:
             network.mean.copy_(torch.from_numpy(basis["mean"]))
             network.directions.copy_(torch.from_numpy(basis["directions"]))
+        return ReducedFrame(network, OVERVIEW)
     if isinstance(network, Hallucinate):
         _initialise(network)
     return network
@@ -70,7 +72,7 @@ def start_from_vgg16(network: Hallucinate, file: Path) -> None:
 def _export(stage: str, network: nn.Module) -> StageExport:
     with torch.device("meta"):  # what is not exported needs no memory
         whole = Published()
-    setattr(whole, stage, network)
+    setattr(whole, stage, network.network if isinstance(network, ReducedFrame) else network)
     exports: Mapping[str, StageExport] = published_stages(whole)
     return exports[stage]
 
@@ -80,7 +82,6 @@ MODEL = Trainable(
     version="trained anew",
     licence="That of whoever trained it.",
     description="The networks of Liu et al., CVPR 2020, with weights that hdrnodes trained.",
-    longer_side=OVERVIEW,
     make=_make,
     export=_export,
 )

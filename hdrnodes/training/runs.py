@@ -109,7 +109,7 @@ class Runs:
 
     def _from_system(self, run: str, stages: tuple[str, ...]) -> dict[str, nn.Module]:
         networks = {stage: self.model.make(stage, None) for stage in stages}
-        load_weights(System(networks, self.model.longer_side), self._found(run))
+        load_weights(System(networks), self._found(run))
         return networks
 
     def _found(self, stage: str) -> Path:

@@ -115,7 +115,7 @@ class Session:
         if self.stage not in ("joint", "refine"):
             return networks[self.stage]
         end_to_end = self.stage == "joint" or self.recipe.refine.end_to_end
-        return System(networks, self.model.longer_side, fixed=() if end_to_end else FIRST_THREE)
+        return System(networks, fixed=() if end_to_end else FIRST_THREE)
 
     def _start(self, networks: dict[str, nn.Module]) -> None:
         if self.start is not None:
@@ -141,7 +141,7 @@ class Session:
         if self.stage == "dequantize":
             return DequantizeStage(self.maker, self.validation, recipe.dequantize)
         if self.stage == "linearize":
-            return LinearizeStage(self.maker, self.validation, recipe.linearize, self.model.longer_side)
+            return LinearizeStage(self.maker, self.validation, recipe.linearize)
         if self.stage == "hallucinate":
             return HallucinateStage(self.maker, self.validation, recipe.hallucinate, self.features)
         if self.stage == "joint":

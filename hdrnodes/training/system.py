@@ -29,13 +29,12 @@ class System(nn.Module):
 
     Args:
         stages: a network each, which takes whole frames.
-        longer_side: pixels, of the reduced frame that linearize sees.
         fixed: the stages that are not trained: no gradient, and no batch of theirs moves a running mean.
     """
 
-    def __init__(self, stages: Mapping[str, nn.Module], longer_side: int, fixed: Collection[str] = ()) -> None:
+    def __init__(self, stages: Mapping[str, nn.Module], fixed: Collection[str] = ()) -> None:
         super().__init__()
-        self.stages, self.longer_side, self.fixed = nn.ModuleDict(stages), longer_side, tuple(fixed)
+        self.stages, self.fixed = nn.ModuleDict(stages), tuple(fixed)
         for name in self.fixed:
             self.stages[name].requires_grad_(False)
         self.train(self.training)
@@ -49,7 +48,7 @@ class System(nn.Module):
     def forward(self, codes: Tensor) -> Answers:
         """N x 3 x H x W float32, code values / 255, 0..1."""
         dequantized = torch.where(codes >= TOP_CODE, codes, self.stages["dequantize"](codes))
-        curve = estimated_curve(self.stages["linearize"], dequantized, self.longer_side)
+        curve = estimated_curve(self.stages["linearize"], dequantized)
         linear = invert_response(dequantized, curve[:, None])
         hallucinated = with_invented(self.stages["hallucinate"], linear)
         refined = hallucinated

@@ -20,7 +20,6 @@ class Trainable:
     Attributes:
         name: of the model, and of its recipe.
         version, licence, description: for its model folder, where whoever exports it says nothing else.
-        longer_side: pixels, of the reduced frame that linearize sees.
         make: a stage's network, untrained, which takes whole frames: by the stage's name, and the measured responses
             (N x 1024) where it is to be trained.
         export: the parts of a stage's network, as they are exported.
@@ -30,7 +29,6 @@ class Trainable:
     version: str
     licence: str
     description: str
-    longer_side: int
     make: Callable[[str, Tensor | None], nn.Module]
     export: Callable[[str, nn.Module], StageExport]
 
