@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdrnodes.errors import CurveError
-from hdrnodes.image import Pixels
+from hdrnodes.image import Image, Pixels
 
 SAMPLES = 1024
 TOLERANCE = 1e-4  # of the ends of a curve, and of a fall: files round
@@ -68,6 +68,18 @@ class Curve:
         from hdrnodes.curve_files import load_samples
 
         return cls(load_samples(Path(path)), source=str(path))
+
+    @classmethod
+    def applied_to(cls, image: Image) -> Curve | None:
+        """The curve that a picture went through: as InverseCRF noted it, or as the header says of a file that
+        `hdrnodes reconstruct` wrote. None where there is none."""
+        samples = image.metadata.get("hdrnodes:curve") if image.curves is None else image.curves
+        if samples is None:
+            return None
+        try:
+            return cls(np.reshape(np.asarray(samples, np.float32), (-1, SAMPLES)))
+        except ValueError:  # another program's, or another version's
+            return None
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
         """Write it as .csv (display, linear), .spi1d or .cube (for OCIO), or .png (a plot), by the file's name.

@@ -164,12 +164,13 @@ def test_samples_are_not_to_be_written_into():
 
 @pytest.mark.parametrize("which", CURVES)
 def test_a_plot_shows_the_curve_where_it_is(tmp_path, which):
-    from hdrnodes.curve_plot import BLUE, _place
+    from hdrnodes.canvas import BLUE
+    from hdrnodes.curve_plot import Layout
 
     CURVES[which].save(tmp_path / "curve.png")
     plot = read(tmp_path / "curve.png")
     assert plot.pixels.shape == (760, 960, 3) and not ImageBuf(str(tmp_path / "curve.png")).has_error
     for display in (0.3, 0.5, 0.9):
-        x, y = _place(display, float(np.interp(display, X, CURVES[which].samples[-1])))
+        x, y = Layout().place(display, float(np.interp(display, X, CURVES[which].samples[-1])))
         around = plot.rgb[round(y) - 2 : round(y) + 3, round(x) - 2 : round(x) + 3].reshape(-1, 3)
         assert np.abs(around - BLUE).max(axis=1).min() < 0.05

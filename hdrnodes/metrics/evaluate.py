@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from hdrnodes.camera.clipping import TOP_CODE
-from hdrnodes.curve import SAMPLES, Curve
+from hdrnodes.curve import Curve
 from hdrnodes.errors import HdrnodesError, MetricError
 from hdrnodes.image import LINEAR, Image, clean
 from hdrnodes.io import read
@@ -57,11 +57,15 @@ class Comparison(Scores):
     Args:
         test, reference: H x W x 3 float32, linear BT.709, cd/m2, as the protocol left them.
         clipped: H x W, where the plate clipped; None where that is not known.
+        test_curve, reference_curve: inverse responses: the one that the test picture went through, and the camera's
+            own; None where not known.
     """
 
     test: Array
     reference: Array
     clipped: Mask | None
+    test_curve: Curve | None
+    reference_curve: Curve | None
 
     @property
     def scores(self) -> Scores:
@@ -104,11 +108,12 @@ def evaluate(
     _check_size(_called("PRED", test), ours, theirs)
     clipped = None if plate is None else _clipped(Path(plate), theirs)
     aligned = PROTOCOLS[protocol](ours.rgb, theirs.rgb, clipped)
+    test_curve = Curve.applied_to(ours)
     pair = Pair(
         aligned.test,
         aligned.reference,
         aligned.clipped,
-        _curve_in(ours),
+        None if test_curve is None else test_curve.samples,
         None if curve is None else curve.samples,
     )
     values, undefined = _measured(chosen, pair)
@@ -120,6 +125,8 @@ def evaluate(
         test=aligned.test,
         reference=aligned.reference,
         clipped=aligned.clipped,
+        test_curve=test_curve,
+        reference_curve=curve,
         gain=aligned.gain,
         scale=aligned.scale,
         values=values,
@@ -190,19 +197,6 @@ def _check_size(called: str, image: Image, reference: Image) -> None:
     if (image.width, image.height) != (reference.width, reference.height):
         problem = f"is {image.width} x {image.height}, and REF {reference.width} x {reference.height}"
         raise MetricError(called, problem, SAME_SIZE)
-
-
-def _curve_in(image: Image) -> Array | None:
-    """The inverse response that was applied; of a file, what `hdrnodes reconstruct` wrote into its header."""
-    if image.curves is not None:
-        return image.curves
-    samples = image.metadata.get("hdrnodes:curve")
-    if samples is None:
-        return None
-    try:
-        return Curve(np.reshape(np.asarray(samples, np.float32), (-1, SAMPLES))).samples
-    except ValueError:  # another program's, or another version's
-        return None
 
 
 def _measured(chosen: Sequence[Metric], pair: Pair) -> tuple[dict[str, float | None], dict[str, str]]:

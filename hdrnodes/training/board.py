@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from hdrnodes.camera.response import apply_response
+from hdrnodes.canvas import BLUE, VERMILION
 from hdrnodes.curve import Curve
-from hdrnodes.curve_plot import BLUE, VERMILION, draw_curves
+from hdrnodes.curve_plot import draw_curves
 from hdrnodes.training.journal import Line
 from hdrnodes.whole_file import cannot_write
 

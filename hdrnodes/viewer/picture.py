@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from hdrnodes.curve import SAMPLES, Curve, srgb_to_linear
-from hdrnodes.errors import CurveError, KnobError
-from hdrnodes.image import LINEAR, SRGB, STRAIGHT_ALPHA, Image, Pixels, Window
+from hdrnodes.curve import SAMPLES, Curve
+from hdrnodes.display import light_of
+from hdrnodes.image import Image, Pixels, Window
 from hdrnodes.io import read
-from hdrnodes.nodes.color_space import convert
 from hdrnodes.viewer.pyramid import Pyramid
 
 HALF_MAX = 65504
@@ -44,7 +43,7 @@ class Picture:
             ReadError: as `hdrnodes.io.read`.
         """
         image = read(path)
-        light, notes = _light(image)
+        light, notes = light_of(image)
         light, more = _within_half(light)
         if image.alpha is not None:
             light = np.concatenate([light, np.nan_to_num(image.alpha).clip(-HALF_MAX, HALF_MAX)], axis=2)
@@ -83,13 +82,7 @@ class Picture:
     @cached_property
     def curve(self) -> Curve | None:
         """The response that was undone to make the picture, where its header has one."""
-        recorded = self.image.metadata.get("hdrnodes:curve")
-        if not isinstance(recorded, tuple) or len(recorded) not in (SAMPLES, 3 * SAMPLES):
-            return None
-        try:
-            return Curve(np.reshape(np.asarray(recorded, np.float32), (-1, SAMPLES)), source=self.name)
-        except CurveError:  # somebody else's attribute of that name
-            return None
+        return Curve.applied_to(self.image)
 
     def reading(self, x: int, y: int) -> dict[str, Any] | None:
         """What is at a pixel, for JSON; None outside the data window.
@@ -108,36 +101,8 @@ class Picture:
             "rgb": _numbers(pixel.rgb),
             "alpha": None if pixel.alpha is None else _numbers(pixel.alpha)[0],
             "others": {name: _number(value) for index, (name, value) in named if not pixel.is_colour_or_alpha(index)},
-            "linear": _numbers(_light(pixel)[0]),
+            "linear": _numbers(light_of(pixel)[0]),
         }
-
-
-def _light(image: Image) -> tuple[Pixels, list[str]]:
-    """Scene-linear BT.709 light of a picture, H x W x 3, colours multiplied by alpha as in an EXR; and notes.
-
-    A plate is taken through sRGB's EOTF, whatever its camera did: through the sRGB view it looks as the file does,
-    and beside a result of its own both go through the same view.
-    """
-    notes: list[str] = []
-    if image.colorspace == SRGB:
-        light = _srgb_light(image)
-    else:
-        try:
-            light = convert(image, LINEAR).rgb
-        except KnobError:
-            taken = LINEAR if image.bits == 32 else SRGB
-            notes.append(f"{image.colorspace} is not in the OCIO config: shown as {taken}")
-            return _light(replace(image, colorspace=taken))[0], notes
-    if image.alpha is not None and image.metadata.get(STRAIGHT_ALPHA):
-        light = light * image.alpha
-    return light, notes
-
-
-def _srgb_light(image: Image) -> Pixels:
-    """Through a table: of 25 million values, powers would take a second."""
-    top = 255 if image.bits == 8 else 65535
-    codes = np.rint(np.nan_to_num(image.rgb).clip(0, 1) * np.float32(top)).astype(np.uint16)
-    return srgb_to_linear(np.arange(top + 1) / top).astype(np.float32)[codes]
 
 
 def _within_half(light: Pixels) -> tuple[Pixels, list[str]]:
