@@ -418,6 +418,16 @@ def test_on_a_dense_display_a_hundred_per_cent_is_the_displays_pixels(with_webgl
         assert abs(pixels(page) - shown(light[..., :3])).max() <= ONE_CODE
 
 
+def test_a_graphics_card_that_was_taken_away_and_comes_back_is_drawn_with_again(alone, light):
+    taken = "() => (window.taken = document.querySelector('canvas').getContext('webgl2').getExtension('{}')).{}()"
+    alone.tab.evaluate(taken.format("WEBGL_lose_context", "loseContext"))
+    alone.press("]")
+    alone.tab.evaluate("() => window.taken.restoreContext()")
+    alone.tab.wait_for_timeout(100)
+    alone.press("]")
+    assert abs(pixels(alone) - shown(light[..., :3], 1.0)).max() <= ONE_CODE
+
+
 def test_other_primaries_are_shown_right_and_read_as_they_are(page, light, tmp_path):
     from hdrnodes.nodes.color_space import convert
 

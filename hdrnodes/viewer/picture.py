@@ -16,7 +16,7 @@ from hdrnodes.io import read
 from hdrnodes.viewer.pyramid import Pyramid
 
 HALF_MAX = 65504
-CURVE_POINTS = 129  # of a plotted curve: one in four pixels of the plot
+CURVE_POINTS = 129  # of a plotted curve; the plot is 180 pixels wide
 
 
 @dataclass(frozen=True)
