@@ -180,6 +180,27 @@ def test_a_file_of_other_tensors_is_no_packed_file(tmp_path):
         Scenes.read(tmp_path / "weights.safetensors")
 
 
+@pytest.mark.parametrize(
+    ("write", "problem"),
+    [
+        (lambda file: None, "holds no measured responses .*No such file"),
+        (lambda file: file.write_text("hello"), "holds no measured responses"),
+        (lambda file: file.write_bytes(b"PK\x03\x04 and no more"), "holds no measured responses"),
+        (lambda file: np.savez(file, response=np.ones((40, 1024))), "holds no measured responses .*inverse"),
+        (
+            lambda file: np.savez(file, inverse=np.ones((HELD_OUT, 1024))),
+            r"holds responses of the shape \(30, 1024\); give",
+        ),
+        (lambda file: np.savez(file, inverse=np.ones((40, 256))), r"holds responses of the shape \(40, 256\); give"),
+    ],
+    ids=["missing", "text", "cut off", "another key", "too few", "other samples"],
+)
+def test_a_file_without_measured_responses_is_refused(write, problem, tmp_path):
+    write(tmp_path / "responses.npz")
+    with pytest.raises(ReadError, match=r"responses\.npz: " + problem):
+        measured_responses(tmp_path / "responses.npz")
+
+
 def test_held_out_responses_are_not_trained_on(responses):
     training, held_out = responses
     assert len(held_out) == HELD_OUT

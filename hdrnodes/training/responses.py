@@ -5,6 +5,7 @@ responses of 1024 samples, see `hdrnodes.camera.response`.
 """
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +15,27 @@ from torch import Tensor
 from hdrnodes.camera.constants import constant
 from hdrnodes.camera.response import SAMPLES, constrain_curve, invert_response
 from hdrnodes.curve import Curve
+from hdrnodes.errors import ReadError
 from hdrnodes.training.randomness import normal, uniform
 
 HELD_OUT = 30  # of the measured curves, for validation only
 
 
 def measured_responses(file: Path) -> tuple[Tensor, Tensor]:
-    """The measured inverse responses of a `dorf_*.npz`: those to train with, and `HELD_OUT` that no training sees."""
-    with np.load(file) as archive:
-        inverse = constrain_curve(torch.from_numpy(archive["inverse"]))
+    """The measured inverse responses of a `dorf_*.npz`: those to train with, and `HELD_OUT` that no training sees.
+
+    Raises:
+        ReadError: it cannot be read, or does not hold `inverse`, N x 1024, with more than `HELD_OUT` of them.
+    """
+    remedy = f"give an .npz with `inverse`, N x {SAMPLES}, N above {HELD_OUT}"
+    try:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
+            measured = np.asarray(archive["inverse"], np.float32)
+    except (OSError, ValueError, LookupError, TypeError, EOFError, BadZipFile) as error:
+        raise ReadError(file, f"holds no measured responses ({error})", remedy) from error
+    if measured.ndim != 2 or measured.shape[1] != SAMPLES or len(measured) <= HELD_OUT:
+        raise ReadError(file, f"holds responses of the shape {measured.shape}", remedy)
+    inverse = constrain_curve(torch.from_numpy(measured))
     order = torch.from_numpy(np.random.default_rng(2003).permutation(len(inverse)))
     return inverse[order[HELD_OUT:]], inverse[order[:HELD_OUT]]
 
