@@ -154,15 +154,18 @@ class Graph:
             if output not in self.steps:
                 raise GraphError(f"output {output}", "is not in the graph", did_you_mean(output, self.steps))
 
-    def run(self, context: Context | None = None, images: Mapping[str, Image] = NO_IMAGES) -> dict[str, Image]:
+    def run(
+        self, context: Context | None = None, images: Mapping[str, Image] = NO_IMAGES, keep: Sequence[str] = ()
+    ) -> dict[str, Image]:
         """Make the outputs. An image is let go as soon as no step needs it any more.
 
         Args:
             context: the surroundings; None makes new ones. Its `record` becomes this graph, for headers.
             images: one for each of the graph's inputs.
+            keep: steps on the way whose images are wanted too.
 
         Returns:
-            The images of the outputs, by name.
+            The images of the outputs, by name; and of those to keep.
 
         Raises:
             GraphError: the graph is not whole, or an input has no image.
@@ -184,9 +187,9 @@ class Graph:
             made[name] = _run_node(name, step, made, context, plugins)
             for source in set(step.sources.values()):
                 uses[source] -= 1
-                if not uses[source] and source not in outputs:
+                if not uses[source] and source not in (*outputs, *keep):
                     del made[source]
-        return {name: made[name] for name in outputs}
+        return {name: made[name] for name in (*outputs, *keep)}
 
     def record(self) -> dict[str, object]:
         """What an EXR's header says of how it was made: the version, and the graph file to make it again."""

@@ -21,6 +21,7 @@ from hdrnodes.cli.knob_options import (
 )
 from hdrnodes.cli.models import model_hashes, models_of
 from hdrnodes.cli.plates import find_plates
+from hdrnodes.cli.previewed import Preview
 from hdrnodes.cli.recorded import RecordedGraph, check_target, is_finished
 from hdrnodes.cli.running import executor_options, make_context
 from hdrnodes.cli.shot import Shot
@@ -45,7 +46,7 @@ def _flags(names: Mapping[str, object]) -> list[str]:
 
 PANELS = [
     {"name": "Options", "options": ["--output", "--frames", "--model", "--executor", "--tile", "--curve"]},
-    {"name": "Files", "options": _flags({**write_options(), **read_options()})},
+    {"name": "Files", "options": [*_flags(write_options()), "--preview", *_flags(read_options())]},
     {"name": "Knobs", "options": [flag for flag in _flags(stage_options()) if flag not in ("--model", "--curve")]},
     {"name": "Telling", "options": ["--json", "--verbose", "--help"]},
 ]
@@ -59,6 +60,7 @@ PANELS = [
 @knob_options(stage_options())
 @executor_options
 @knob_options(write_options())
+@click.option("--preview", is_flag=True, help="A contact sheet beside each picture, too: plate.preview.png.")
 @knob_options(read_options())
 @json_option
 @verbose_option
@@ -68,6 +70,7 @@ def reconstruct(
     frames: str | None,
     executor: str,
     tile: int | None,
+    preview: bool,
     as_json: bool,
     **knobs: Any,
 ) -> None:
@@ -93,7 +96,8 @@ def reconstruct(
         shot = shots.setdefault(_shot_name(job), Shot())
         graph = RecordedGraph(_graph(job, given), hashes, shot, job.frame)
         shot.frames.append((graph, job.frame))
-        tasks.append(_task(job, graph, shot, context, resumes=job.frame is not None or len(found.jobs) > 1))
+        resumes = job.frame is not None or len(found.jobs) > 1
+        tasks.append(_task(job, graph, shot, context, resumes, preview))
     do_tasks(tasks, teller, failed=found.failed, as_json=as_json)
 
 
@@ -149,20 +153,33 @@ def _shot_name(job: Job) -> str:
     return re.sub(r"\d+(?=\D*$)", "#", str(job.source.with_suffix(""))) if job.frame is not None else ""
 
 
-def _task(job: Job, graph: RecordedGraph, shot: Shot, context: Context, resumes: bool) -> Task:
+def _task(job: Job, graph: RecordedGraph, shot: Shot, context: Context, resumes: bool, with_preview: bool) -> Task:
     write = graph.steps[graph.outputs[0]].node
     assert isinstance(write, Write)
+    preview = Preview(graph, job.target, write.overwrite) if with_preview else None
+
+    def is_made() -> bool:
+        return not write.overwrite and is_finished(job.target, graph)
 
     def finished() -> bool:
         check_target(job.target, write, resumes)
-        return not write.overwrite and is_finished(job.target, graph)
+        made = is_made()
+        return (preview is None or preview.is_there(made)) and made
 
     def make(say: Say) -> Mapping[str, Any]:
-        (picture,) = graph.run(shot.context(context, job.frame, say)).values()
-        return {"curve": _curve_source(_inverse_crf(graph), picture)}
+        surroundings = shot.context(context, job.frame, say)
+        if preview and is_made():  # by a run that made no preview, or was stopped before it
+            return {"curve": _curve_source(_inverse_crf(graph), preview.write_of_finished(surroundings))}
+        made = graph.run(surroundings, keep=preview.steps if preview else ())
+        if preview:
+            preview.write(made, surroundings)
+        return {"curve": _curve_source(_inverse_crf(graph), made[graph.outputs[0]])}
 
     about = {"input": str(job.source), "output": str(job.target), "frame": job.frame}
-    return Task(str(job.source), about, (job.target,), finished, make)
+    if preview is None:
+        return Task(str(job.source), about, (job.target,), finished, make)
+    about |= {"preview": str(preview.path)}
+    return Task(str(job.source), about, (job.target, preview.path), finished, make)
 
 
 def _curve_source(node: InverseCRF, picture: Image) -> str | None:
