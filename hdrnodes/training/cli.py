@@ -58,7 +58,7 @@ def _stage_options(command: Any) -> Any:
 _FEATURES = click.option(
     "--features",
     type=FILE,
-    help="VGG16 for the perceptual loss, vgg16.safetensors of `hdrnodes metric-weights`; left out without it.",
+    help="VGG16 for the perceptual loss; if not given, what `hdrnodes metric-weights` wrote. Left out without either.",
 )
 
 
@@ -132,12 +132,24 @@ def _fit(
 
     changes = {"steps": steps, "batch": batch, "precision": precision, "end_to_end": end_to_end}
     recipe = _changed(load_recipe(model, config), stage, changes)
-    material = Material(scenes, validation, responses, features, pairs)
+    material = Material(scenes, validation, responses, features or _brought_features(), pairs)
     with together(device) as workers:
         session = Session(stage, trainable(model), recipe, material, runs, start, seed, workers, _note)
         best = session.fit(compiled=compiled)
         if workers.leads:
             result(best)
+
+
+def _brought_features() -> Path | None:
+    """VGG16, where `hdrnodes metric-weights` was run here."""
+    from hdrnodes.errors import ModelError
+    from hdrnodes.metrics.weights import weights_path
+
+    try:
+        file = weights_path("vgg16")
+    except ModelError:  # no cache folder, so nothing in it
+        return None
+    return file if file.is_file() else None
 
 
 def _note(text: str) -> None:
