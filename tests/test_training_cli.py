@@ -100,6 +100,24 @@ def test_a_run_is_not_continued_with_another_recipe(train, material, tmp_path):
     assert code == 1 and "recipe.dequantize.weights.squared: 0.0, not 1.0" in said
 
 
+def test_numbers_of_plates_are_drawn_once_and_trained_on(train, material, tmp_path):
+    keeping = tmp_path / "keeping.toml"
+    keeping.write_text((material / "tiny.toml").read_text().replace("kept = 0", "kept = 6\ndrawn_at_once = 4"))
+    run = tmp_path / "runs" / "default" / "linearize"
+    assert train("linearize", config=keeping)[0] == 0
+    numbers = run / "numbers-0.safetensors"
+    drawn = load_file(numbers)
+    assert len(drawn["numbers"]) == len(drawn["curves"]) == 6
+    assert len(drawn["numbers"].unique(dim=0)) == 6
+    written = numbers.stat().st_mtime_ns
+    assert train("linearize", "--steps", "3", config=keeping)[0] == 0
+    assert numbers.stat().st_mtime_ns == written
+    assert [line["step"] for line in log_of(run)] == [0, 2, 3]
+    keeping.write_text(keeping.read_text() + "\n[linearize.weights]\npicture = 0.0\nstops = 0.0\n")
+    code, said = train("linearize", "--model", "published", config=keeping)
+    assert code == 1 and "linearize of published sees pixels" in said and "linearize.kept = 0" in said
+
+
 def test_a_run_starts_from_a_model_folder_or_a_checkpoint(train, tmp_path):
     engine = engines_folder() / "default"
     assert train("dequantize", "--start", engine)[0] == 0

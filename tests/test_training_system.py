@@ -28,7 +28,7 @@ from hdrnodes.training.whole_score import whole_score  # noqa: E402
 def system(*stages, fixed=()):
     """Of `default`, with its weights."""
     model = trainable("default")
-    networks = {stage: model.make(stage, None) for stage in stages}
+    networks = {stage: model.make(stage) for stage in stages}
     start_from(engines_folder() / "default", model, networks)
     return System(networks, fixed)
 

@@ -22,6 +22,8 @@ def write_material(folder):
     parts = [f"[validation]\nviews = 1\nsize = {SIZE}\n"]
     for stage in ("dequantize", "linearize", "hallucinate", "joint", "refine"):
         parts.append(f"[{stage}]\nsteps = 2\nbatch = 2\nvalidate_every = 2\nplates.size = {SIZE}\n")
+        if stage == "linearize":
+            parts.append("kept = 0\n")
     (folder / "tiny.toml").write_text("\n".join(parts))
     return folder
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hdrnodes.camera.edges import edge_evidence
 from hdrnodes.camera.response import SAMPLES
 from hdrnodes.errors import ExecutorError, ModelError
 from hdrnodes.models import MODEL_FILE, Model, Network, Stage, load_model
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 TILE = 1536  # pixels; what a stage of `default` then needs is under 1 GB
 
-# What each stage is fed, in order. Its networks name those of them that they take.
+# What each stage is fed, in order. Its networks name those of them that they take; those of linearize may ask for `edges`
+# too, what `hdrnodes.camera.edges` finds in the whole frame.
 STAGE_INPUTS = {
     "dequantize": ("codes",),
     "linearize": ("display",),
@@ -81,8 +83,10 @@ class Runtime:
         description = self.model(model).stage(stage)
         frame = dict(zip(STAGE_INPUTS[stage], pixels, strict=True))
         if stage == "linearize":
-            small = _reduced(frame, description.overview)
-            curve: Array = self._ask(model, description.networks[stage], small, (1, SAMPLES))[0]
+            network, given = description.networks[stage], _reduced(frame, description.overview)
+            if "edges" in network.inputs:
+                given["edges"] = edge_evidence(_planar(frame["display"]))
+            curve: Array = self._ask(model, network, given, (1, SAMPLES))[0]
             return curve
         context = {}
         if overview := description.networks.get(f"{stage}_overview"):

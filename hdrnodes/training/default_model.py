@@ -3,15 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from hdrnodes.networks.default.dequantize import Dequantize
 from hdrnodes.networks.default.hallucinate import Hallucinate, HallucinateOverview
 from hdrnodes.networks.default.linearize import Linearize
 from hdrnodes.networks.default.refine import Refine, RefineOverview
 from hdrnodes.networks.export import StageExport
-from hdrnodes.training.response_basis import BASIS
 from hdrnodes.training.trainable import Trainable
 from hdrnodes.training.whole import ReducedFrame, WholeFrame
 
@@ -19,24 +17,14 @@ LINEARIZE_OVERVIEW = 192  # pixels on the longer side of the reduced frame
 CONTEXT_OVERVIEW = 160
 
 
-def _make(stage: str, measured: Tensor | None) -> nn.Module:
+def _make(stage: str) -> nn.Module:
     makers: dict[str, Callable[[], nn.Module]] = {
         "dequantize": Dequantize,
-        "linearize": lambda: ReducedFrame(_linearize(measured), LINEARIZE_OVERVIEW),
+        "linearize": lambda: ReducedFrame(Linearize(), LINEARIZE_OVERVIEW),
         "hallucinate": lambda: WholeFrame(Hallucinate(), HallucinateOverview(), CONTEXT_OVERVIEW),
         "refine": lambda: WholeFrame(Refine(), RefineOverview(), CONTEXT_OVERVIEW),
     }
     return makers[stage]()
-
-
-def _linearize(measured: Tensor | None) -> Linearize:
-    """With the shipped response basis; the measured responses say how far its weights usually go."""
-    network = Linearize()
-    if measured is not None:
-        with np.load(BASIS) as basis:
-            mean, directions = basis["mean"], basis["directions"]
-        network.use_basis(mean, directions, ((measured.numpy() - mean) @ directions.T).std(axis=0))
-    return network
 
 
 def _export(stage: str, network: Any) -> StageExport:

@@ -1,5 +1,7 @@
 """Train `linearize`: L2 of the curve and of the linear picture (Liu et al., section 3.2), and stops in the shadows."""
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -38,15 +40,24 @@ def linearize_losses(
     """
     found, truth = invert_response(display, curve[:, None]), clip(plates.light)
     unclipped = (plates.light.amax(dim=1, keepdim=True) < 1).float()
-    # Where each channel has a curve of its own, all three are wanted, and one is given.
-    squared = (curve[:, None] - plates.curve).square().mean(dim=(1, 2))
-    terms = {
+    terms = curve_terms(curve, plates.curve) | {
         "picture": lambda: per_plate((found - truth).square()),
-        "curve": lambda: squared,
-        "curve_root": lambda: torch.sqrt(squared + 1e-5),
         "stops": lambda: per_plate((stops(found) - stops(truth)).abs(), unclipped),
     }
     return weighted(terms, weights, counts)
+
+
+def curve_terms(curve: Tensor, truth: Tensor) -> dict[str, Callable[[], Tensor]]:
+    """The terms that need no pixels: of N x 1024, found, and N x C x 1024."""
+    # Where each channel has a curve of its own, all three are wanted, and one is given.
+    squared = (curve[:, None] - truth).square().mean(dim=(1, 2))
+    return {"curve": lambda: squared, "curve_root": lambda: torch.sqrt(squared + 1e-5)}
+
+
+def curve_scores(found: Iterable[Tensor], truth: Iterable[Tensor]) -> dict[str, float]:
+    """Of curves, 1 x 1024 each: the mean RMSE, which is the score, the median, the worst."""
+    errors = [float((ours - theirs).square().mean().sqrt()) for ours, theirs in zip(found, truth, strict=True)]
+    return {"score": float(np.mean(errors)), "median": float(np.median(errors)), "worst": float(np.max(errors))}
 
 
 class LinearizeStage:
@@ -65,10 +76,8 @@ class LinearizeStage:
         return linearize_losses(curve, plates.display, plates, self.recipe.weights, counts)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        errors = [
-            float((estimated_curve(network, codes) - curve).square().mean().sqrt()) for codes, curve in self.validation
-        ]
-        return {"score": float(np.mean(errors)), "median": float(np.median(errors)), "worst": float(np.max(errors))}
+        found = (estimated_curve(network, codes) for codes, _ in self.validation)
+        return curve_scores(found, (curve for _, curve in self.validation))
 
     def pictures(self, network: nn.Module) -> dict[str, Tensor]:
         codes, curve = self.validation[0]

@@ -3,27 +3,26 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from hdrnodes.camera.basis import response_basis
 from hdrnodes.metrics.weights import MEAN, STD, VGG16, read_tensors
 from hdrnodes.networks.export import StageExport
 from hdrnodes.networks.import_checkpoint import OVERVIEW, published_stages
 from hdrnodes.networks.published import NETWORKS, Published
 from hdrnodes.networks.published.hallucinate import VGG_MEAN, Hallucinate
 from hdrnodes.networks.published.linearize import Linearize
-from hdrnodes.training.response_basis import BASIS
 from hdrnodes.training.trainable import Trainable
 from hdrnodes.training.whole import ReducedFrame
 
 
-def _make(stage: str, measured: Tensor | None) -> nn.Module:
+def _make(stage: str) -> nn.Module:
     network = NETWORKS[stage]()
     if isinstance(network, Linearize):
-        with np.load(BASIS) as basis:
-            network.mean.copy_(torch.from_numpy(basis["mean"]))
-            network.directions.copy_(torch.from_numpy(basis["directions"]))
+        basis = response_basis()
+        network.mean.copy_(torch.from_numpy(basis.mean))
+        network.directions.copy_(torch.from_numpy(basis.directions))
         return ReducedFrame(network, OVERVIEW)
     if isinstance(network, Hallucinate):
         _initialise(network)

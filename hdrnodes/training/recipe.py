@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hdrnodes.errors import TrainingError
 from hdrnodes.spelling import did_you_mean
@@ -99,6 +99,19 @@ class DequantizeRecipe(StageRecipe):
 class LinearizeRecipe(StageRecipe):
     weights: LinearizeWeights
     sees: Sees = Field(description="The picture before noise, rounding and JPEG, or the plate.")
+    kept: int = Field(
+        default=0,
+        ge=0,
+        description="Plates drawn before the first step, of which the network's numbers are kept and trained on again "
+        "and again; 0: new plates in each step.",
+    )
+    drawn_at_once: int = Field(default=16, ge=1, description="Of those that are kept.")
+
+    @model_validator(mode="after")
+    def _kept_numbers_have_no_pixels(self) -> "LinearizeRecipe":
+        if self.kept and (self.weights.picture or self.weights.stops):
+            raise ValueError("`picture` and `stops` need the plates' pixels: give them no weight, or keep nothing")
+        return self
 
 
 class HallucinateRecipe(StageRecipe):

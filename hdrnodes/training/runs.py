@@ -103,12 +103,12 @@ class Runs:
         return self.folder(stage) / "best.safetensors"
 
     def _trained(self, stage: str) -> nn.Module:
-        network = self.model.make(stage, None)
+        network = self.model.make(stage)
         load_weights(network, self._found(stage))
         return network
 
     def _from_system(self, run: str, stages: tuple[str, ...]) -> dict[str, nn.Module]:
-        networks = {stage: self.model.make(stage, None) for stage in stages}
+        networks = {stage: self.model.make(stage) for stage in stages}
         load_weights(System(networks), self._found(run))
         return networks
 

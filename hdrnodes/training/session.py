@@ -8,12 +8,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from hdrnodes.errors import ModelError
+from hdrnodes.errors import ModelError, TrainingError
+from hdrnodes.networks.default.linearize import Linearize
 from hdrnodes.training.dequantize import DequantizeStage
 from hdrnodes.training.distributed import Workers
 from hdrnodes.training.hallucinate import HallucinateStage
 from hdrnodes.training.joint import JointStage
 from hdrnodes.training.linearize import LinearizeStage
+from hdrnodes.training.linearize_kept import KeptNumbersStage
 from hdrnodes.training.loop import TrainingStage, train
 from hdrnodes.training.pairs import PairMaker, load_pairs
 from hdrnodes.training.plates import PlateMaker
@@ -27,6 +29,7 @@ from hdrnodes.training.system import System
 from hdrnodes.training.trainable import FIRST_THREE, STAGES, Trainable
 from hdrnodes.training.validation_plates import ValidationSet, validation_set
 from hdrnodes.training.vgg import VGGFeatures
+from hdrnodes.training.whole import ReducedFrame
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,9 @@ class Session:
         self.recipe = self._without_missing_features(recipe)
         self.own: StageRecipe = getattr(self.recipe, stage)
         self.features = self._features()
-        self.measured, held_out = measured_responses(material.responses)
+        measured, held_out = measured_responses(material.responses)
         scenes = Scenes.read(material.scenes, workers.device)
-        self.maker = PlateMaker(scenes, Responses(self.measured, workers.device), self.own.plates)
+        self.maker = PlateMaker(scenes, Responses(measured, workers.device), self.own.plates)
         options = recipe.validation
         plates = validation_set(Scenes.read(material.validation), held_out, options.views, options.size)
         self.validation: ValidationSet = plates.to(workers.device)
@@ -97,7 +100,7 @@ class Session:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # for modules torch forgets it
         return train(
             network,
-            self.training_stage(),
+            self.training_stage(network),
             self.own.schedule(self.seed),
             self.runs.folder(self.stage),
             compiled=compiled,
@@ -109,7 +112,7 @@ class Session:
     def network(self, begun: bool) -> nn.Module:
         """With the weights that it starts from, unless its checkpoint has them."""
         names = {"joint": FIRST_THREE, "refine": STAGES}.get(self.stage, (self.stage,))
-        networks = {name: self.model.make(name, self.measured) for name in names}
+        networks = {name: self.model.make(name) for name in names}
         if not begun:
             self._start(networks)
         if self.stage not in ("joint", "refine"):
@@ -136,12 +139,12 @@ class Session:
         except ModelError as error:
             self.say(f"hallucinate: its encoder starts from noise, not from VGG16 ({error})")
 
-    def training_stage(self) -> TrainingStage:
+    def training_stage(self, network: nn.Module) -> TrainingStage:
         recipe = self.recipe
         if self.stage == "dequantize":
             return DequantizeStage(self.maker, self.validation, recipe.dequantize)
         if self.stage == "linearize":
-            return LinearizeStage(self.maker, self.validation, recipe.linearize)
+            return self._linearize(network)
         if self.stage == "hallucinate":
             return HallucinateStage(self.maker, self.validation, recipe.hallucinate, self.features)
         if self.stage == "joint":
@@ -150,6 +153,18 @@ class Session:
         if self.material.pairs is not None:
             real = PairMaker(load_pairs(self.material.pairs), recipe.refine.plates.size, self.workers.device)
         return RefineStage(self.maker, self.validation, recipe.refine, real)
+
+    def _linearize(self, network: nn.Module) -> TrainingStage:
+        own = self.recipe.linearize
+        if not own.kept:
+            return LinearizeStage(self.maker, self.validation, own)
+        if not (isinstance(network, ReducedFrame) and isinstance(network.network, Linearize)):
+            problem = f"linearize of {self.model.name} sees pixels, of which no numbers can be kept"
+            raise TrainingError("recipe", problem, "set linearize.kept = 0")
+        folder = self.runs.folder(self.stage)
+        return KeptNumbersStage(
+            network, self.maker, self.validation, own, folder, self.seed, self.workers.rank, self.say
+        )
 
     def _record(self) -> dict[str, Any]:
         """What the run is made with, as TOML can hold it."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
-from torch import Tensor, nn
+from torch import nn
 
 from hdrnodes.networks.export import StageExport
 
@@ -20,8 +20,7 @@ class Trainable:
     Attributes:
         name: of the model, and of its recipe.
         version, licence, description: for its model folder, where whoever exports it says nothing else.
-        make: a stage's network, untrained, which takes whole frames: by the stage's name, and the measured responses
-            (N x 1024) where it is to be trained.
+        make: a stage's network, untrained, which takes whole frames; by the stage's name.
         export: the parts of a stage's network, as they are exported.
     """
 
@@ -29,7 +28,7 @@ class Trainable:
     version: str
     licence: str
     description: str
-    make: Callable[[str, Tensor | None], nn.Module]
+    make: Callable[[str], nn.Module]
     export: Callable[[str, nn.Module], StageExport]
 
 

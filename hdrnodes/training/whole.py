@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from hdrnodes.camera.edges import edge_evidence
 from hdrnodes.networks.base import StageNetwork
 from hdrnodes.training.reduce import overview
 
@@ -29,17 +30,23 @@ class WholeFrame(nn.Module):
 
 
 class ReducedFrame(nn.Module):
-    """A network that sees nothing but the reduced frame.
+    """A network that sees no pixels but those of the reduced frame.
 
     Args:
-        network: takes the pixels of one picture, reduced.
+        network: takes one picture, reduced; and perhaps `edges`, what `hdrnodes.camera.edges` finds in it at full size.
         longer_side: pixels, of the reduced frame.
     """
 
     def __init__(self, network: StageNetwork, longer_side: int) -> None:
         super().__init__()
         self.network, self.longer_side = network, longer_side
+        self.wants_edges = "edges" in network.example_inputs()
 
     def forward(self, pixels: Tensor) -> Tensor:
-        answer: Tensor = self.network(overview(pixels, self.longer_side))
+        answer: Tensor = self.network(*self.seen(pixels))
         return answer
+
+    def seen(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """What the network is given of whole frames, N x 3 x H x W."""
+        reduced = overview(pixels, self.longer_side)
+        return (reduced, edge_evidence(pixels.detach())) if self.wants_edges else (reduced,)

@@ -1,23 +1,24 @@
-"""The camera response from statistics of one reduced picture.
+"""The camera response from what one picture tells of it, in numbers that do not say what the picture shows.
 
-    weights = mlp(statistics(display))
+    numbers = statistics(display, reduced), edges          `hdrnodes.camera.edges`
+    weights = mlp(numbers)
     curve   = constrain(mean + weights . directions)
 
 A convolutional network of the usual kind learns the training scenes by heart here and fails on others (measured, see
-engines/TRAINING.md); the statistics leave it no scene to learn. Basis and constraint: Liu et al., CVPR 2020.
+engines/TRAINING.md); these numbers leave it no scene to learn. Basis and constraint: Liu et al., CVPR 2020.
 """
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hdrnodes.camera.response import SAMPLES, constrain_curve
+from hdrnodes.camera.basis import DIRECTIONS, response_basis
+from hdrnodes.camera.edges import COUNT as EDGES
+from hdrnodes.camera.response import constrain_curve
 from hdrnodes.networks.base import StageNetwork
-from hdrnodes.networks.default.statistics import COUNT, statistics
-
-DIRECTIONS = 11
+from hdrnodes.networks.default.statistics import COUNT as STATISTICS
+from hdrnodes.networks.default.statistics import statistics
 
 
 class Linearize(StageNetwork):
@@ -28,12 +29,13 @@ class Linearize(StageNetwork):
     directions: Tensor
     spread: Tensor
 
-    def __init__(self, width: int = 128) -> None:
+    def __init__(self, width: int = 192) -> None:
         super().__init__()
         self.width = width
-        self.normalise = nn.BatchNorm1d(COUNT, affine=False, momentum=0.02)
+        count = STATISTICS + EDGES
+        self.normalise = nn.BatchNorm1d(count, affine=False, momentum=0.02)
         self.mlp = nn.Sequential(
-            nn.Linear(COUNT, width),
+            nn.Linear(count, width),
             nn.SiLU(),
             nn.Dropout(0.3),
             nn.Linear(width, width),
@@ -41,26 +43,33 @@ class Linearize(StageNetwork):
             nn.Dropout(0.3),
             nn.Linear(width, DIRECTIONS),
         )
-        self.register_buffer("mean", torch.zeros(SAMPLES))
-        self.register_buffer("directions", torch.zeros(DIRECTIONS, SAMPLES))
-        self.register_buffer("spread", torch.ones(DIRECTIONS))
+        basis = response_basis()
+        self.register_buffer("mean", torch.tensor(basis.mean))
+        self.register_buffer("directions", torch.tensor(basis.directions))
+        self.register_buffer("spread", torch.tensor(basis.spread))
 
     @property
     def config(self) -> dict[str, Any]:
         return {"width": self.width}
 
     def example_inputs(self) -> dict[str, Tensor]:
-        return {"display": torch.rand(1, 3, 128, 192)}
+        return {"display": torch.rand(1, 3, 128, 192), "edges": torch.zeros(1, EDGES)}
 
-    def use_basis(self, mean: np.ndarray, directions: np.ndarray, spread: np.ndarray) -> None:
-        """Set the response basis: (1024,), (11, 1024), and the usual size of each weight (11,)."""
-        for buffer, value in ((self.mean, mean), (self.directions, directions), (self.spread, spread)):
-            buffer.copy_(torch.from_numpy(value))
+    def forward(self, display: Tensor, edges: Tensor) -> Tensor:
+        """Of N frames: N x 3 x h x w float32, reduced, 0..1; N x EDGES, what their edges say at full size.
 
-    def forward(self, display: Tensor) -> Tensor:
-        """N x 3 x h x w float32, the whole frame, reduced; 0..1 -> N x 1024, rising from 0 to 1."""
-        with torch.no_grad():  # nothing to learn up to here
-            numbers = statistics(display.float())
+        Returns:
+            N x 1024, rising from 0 to 1.
+        """
+        return self.curve(self.numbers(display, edges))
+
+    @torch.no_grad()
+    def numbers(self, display: Tensor, edges: Tensor) -> Tensor:
+        """What is told of each frame, N x (STATISTICS + EDGES); nothing is learned up to here."""
+        return torch.cat([statistics(display.float()), edges.float()], dim=1)
+
+    def curve(self, numbers: Tensor) -> Tensor:
+        """N x (STATISTICS + EDGES) -> N x 1024."""
         told = self.normalise(numbers).clamp(-4, 4)
         if self.training:  # no scene is to be known by its exact numbers
             told = told + 0.1 * torch.randn_like(told)

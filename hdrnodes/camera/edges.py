@@ -1,0 +1,205 @@
+"""What edges tell of the response: across an edge light mixes linearly, but only before the response.
+
+Three pixels in a row, the middle one on the edge between two surfaces: in scene-linear light its colour lies on the
+straight line between the colours of the other two; behind the response that line is bent. Of all curves
+
+    mean + weights . directions                     `hdrnodes.camera.basis`
+
+the likeliest is found that makes such lines straight: Gauss-Newton steps on the distance of the middle pixel from its
+line, measured in display values, where rounding and noise are alike at all levels; weights are as large as those of
+measured responses. Nothing is learned, so no scene can be mistaken for a camera.
+
+Grey edges say nothing here: any rising curve keeps a grey between two greys. Source of the idea: Lin, Gu, Yamazaki and
+Shum, "Radiometric Calibration from a Single Image", CVPR 2004; the estimate is ours.
+"""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, device, is_torch_array
+
+from hdrnodes.camera.basis import DIRECTIONS, response_basis
+
+Array = Any
+
+# How far the outer pixels stand from the middle one, and how many of the strongest edges are taken. The strongest
+# alone are surest that only two surfaces meet; more of them hold less noise.
+LOOKS = ((1, 300), (1, 1000), (2, 1000), (3, 1000))
+COUNT = len(LOOKS) * 2 * DIRECTIONS
+LONGER_SIDE = 1024  # pixels; of larger pictures every n-th pixel is looked at, which averages nothing
+
+STEPS = 4
+CLIPPED, DARK = 0.985, 0.015  # display values that may have been cut off
+WITHIN = 0.12  # of the way from one side to the other: how far from both the middle pixel must be
+OFF_LINE = 0.3  # of the edge's length; a middle pixel farther from the line is a third surface
+LEAST_CONTRAST = 0.03  # between the channels' steps, display values
+NOISE, OTHER = 0.004, 0.01  # of a display value; of the edge's length, what is not two surfaces
+CORRELATED = 100.0  # neighbouring edges repeat one another: this many count as one against what is usual
+LEAST_SLOPE = 0.02
+
+
+def edge_evidence(display: Array) -> Array:
+    """What the colour edges of pictures say of the inverse response.
+
+    Args:
+        display: N x 3 x H x W float32, display-referred, 0..1, before any averaging of pixels.
+
+    Returns:
+        N x COUNT float32: for each of LOOKS the weights of the likeliest curve, in units of their usual size, then
+        how uncertain each still is, 1 where nothing was learned of it. A picture without colour edges gives zeros
+        and ones.
+    """
+    xp = array_namespace(display)
+    every = -(-max(display.shape[-2:]) // LONGER_SIDE)
+    display = display[..., ::every, ::every]
+    found = []
+    for distance in dict.fromkeys(distance for distance, _ in LOOKS):
+        counts = [count for apart, count in LOOKS if apart == distance]
+        sides = _strongest_edges(display, distance, max(counts))
+        for count in counts:
+            found.append(_likeliest(*(each[..., :count] for each in sides)))
+    return xp.concat(found, axis=1)
+
+
+def _strongest_edges(display: Array, distance: int, count: int) -> tuple[Array, Array, Array, Array]:
+    """First, middle and last pixel of each, N x 3 x count, the strongest first; N x count, 1 if it is one, or 0."""
+    xp = array_namespace(display)
+    rows, columns = display.shape[-2:]
+    triples: list[list[Array]] = [[], [], []]
+    strengths = []
+    for axis, size in ((-2, rows), (-1, columns)):
+        if size <= 2 * distance:
+            continue
+        three = [_stretch(display, axis, at, size - 2 * distance) for at in (0, distance, 2 * distance)]
+        strengths.append(_strength(*three))
+        for kept, each in zip(triples, three, strict=True):
+            kept.append(each)
+    n = display.shape[0]
+    missing = count - sum(each.shape[-1] for each in strengths)
+    if missing > 0:  # a picture of few pixels
+        strengths.append(xp.zeros((n, missing), dtype=display.dtype, device=device(display)))
+        for kept in triples:
+            kept.append(xp.zeros((n, 3, missing), dtype=display.dtype, device=device(display)))
+    strength = xp.concat(strengths, axis=1)
+    chosen = _largest(strength, count)
+    index = xp.broadcast_to(chosen[:, None], (n, 3, count))
+    first, middle, last = (xp.take_along_axis(xp.concat(kept, axis=2), index, axis=2) for kept in triples)
+    is_edge = xp.astype(xp.take_along_axis(strength, chosen, axis=1) > LEAST_CONTRAST, display.dtype)
+    return first, middle, last, is_edge
+
+
+def _stretch(display: Array, axis: int, at: int, size: int) -> Array:
+    part = display[..., at : at + size, :] if axis == -2 else display[..., at : at + size]
+    return array_namespace(display).reshape(part, (*display.shape[:2], -1))
+
+
+def _strength(first: Array, middle: Array, last: Array) -> Array:
+    """How unlike the channels' steps are, N x P; 0 for what is no edge between two surfaces, or was cut off."""
+    xp = array_namespace(first)
+    step, rise = last - first, middle - first
+    length = xp.clip(xp.sum(step * step, axis=1), 1e-9, None)
+    along = xp.sum(rise * step, axis=1) / length
+    off = xp.clip(xp.sum(rise * rise, axis=1) - along**2 * length, 0.0, None)
+    highest = xp.max(xp.maximum(xp.maximum(first, middle), last), axis=1)
+    lowest = xp.min(xp.minimum(xp.minimum(first, middle), last), axis=1)
+    good = (
+        (highest < CLIPPED) & (lowest > DARK) & (along > WITHIN) & (along < 1 - WITHIN) & (off < OFF_LINE**2 * length)
+    )
+    contrast = xp.max(step, axis=1) - xp.min(step, axis=1)
+    return xp.where(good, contrast, xp.zeros_like(contrast))
+
+
+def _largest(values: Array, count: int) -> Array:
+    """Places of the `count` largest of each row, the largest first."""
+    if is_torch_array(values):
+        return values.topk(count, dim=1).indices
+    places = np.argpartition(-values, count - 1, axis=1)[:, :count]
+    order = np.argsort(-np.take_along_axis(values, places, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(places, order, axis=1)
+
+
+def _likeliest(first: Array, middle: Array, last: Array, is_edge: Array) -> Array:
+    """Weights and what is left of their uncertainty, N x 22, from N x 3 x P edges."""
+    xp = array_namespace(first)
+    basis = {name: xp.asarray(value, device=device(first)) for name, value in _tables().items()}
+    places = [_place(each) for each in (first, middle, last)]
+    fixed = [_look_up(basis["mean"], *place) for place in places]  # N x 3 x P
+    moved = [_look_up(basis["directions"], *place) for place in places]  # 11 x N x 3 x P
+    fixed_slopes = [_look_up(basis["mean_slope"], *place) for place in places]
+    slopes = [_look_up(basis["direction_slopes"], *place) for place in places]
+    step = last - first
+    length = xp.sum(step * step, axis=1)
+    prior = CORRELATED / basis["spread"] ** 2
+    weights = xp.zeros((first.shape[0], DIRECTIONS), dtype=first.dtype, device=device(first))
+    for _ in range(STEPS):
+
+        def through(constant: Array, varying: Array, weights: Array = weights) -> Array:
+            return constant + xp.einsum("nk,kncp->ncp", weights, varying)
+
+        a, b, c = (through(*each) for each in zip(fixed, moved, strict=True))
+        slope_a, slope_b, slope_c = (
+            xp.clip(through(*each), LEAST_SLOPE, None) for each in zip(fixed_slopes, slopes, strict=True)
+        )
+        line, rise = c - a, b - a
+        squared = xp.clip(xp.sum(line * line, axis=1, keepdims=True), 1e-10, None)
+        t = xp.clip(xp.sum(rise * line, axis=1, keepdims=True) / squared, 0.0, 1.0)
+        along = line / xp.sqrt(squared)
+
+        def off_line(linear: Array, along: Array = along) -> Array:
+            return linear - along * xp.sum(linear * along, axis=-2, keepdims=True)
+
+        off = off_line(rise - t * line) / slope_b  # display values
+        # The line's own parameter is refitted with every curve, so only what leaves the line counts (variable
+        # projection); dividing by the slope, a curve gains nothing by being flat.
+        derivative = off_line(moved[1] - (1 - t) * moved[0] - t * moved[2]) / slope_b - off * slopes[1] / slope_b
+        variance = NOISE**2 * (1 + ((1 - t) * slope_a / slope_b) ** 2 + (t * slope_c / slope_b) ** 2)
+        variance = variance + (OTHER**2 * length * (t * (1 - t))[:, 0])[:, None]
+        strange = xp.sum(off * off, axis=1, keepdims=True) / (9 * xp.mean(variance, axis=1, keepdims=True))
+        certainty = is_edge[:, None] / (variance * (1 + strange))  # Cauchy's: a few bad edges do not decide
+        curvature = xp.einsum("kncp,ncp,lncp->nkl", derivative, certainty, derivative)
+        gradient = xp.einsum("kncp,ncp->nk", derivative, certainty * off)
+        at = xp.einsum("nkl,nl->nk", curvature, weights) - gradient
+        # In float64: some curves cannot be told apart by these edges, and are held by what is usual alone.
+        information = xp.astype(
+            curvature + xp.eye(DIRECTIONS, dtype=first.dtype, device=device(first)) * prior, xp.float64
+        )
+        weights = xp.astype(xp.linalg.solve(information, xp.astype(at[..., None], xp.float64))[..., 0], first.dtype)
+    left = xp.astype(xp.linalg.diagonal(xp.linalg.inv(information)), first.dtype)
+    uncertain = xp.sqrt(xp.clip(left * prior, 0.0, 1.0))
+    return xp.concat([xp.clip(weights / basis["spread"], -6.0, 6.0), uncertain], axis=1)
+
+
+@cache
+def _tables() -> dict[str, np.ndarray]:
+    """The basis and its slopes per display value; those of the directions smoothed over 8 codes."""
+    basis = response_basis()
+    width = basis.mean.shape[0] - 1
+    smooth = np.ones(31) / 31
+
+    def slope(rows: np.ndarray) -> np.ndarray:
+        steps = np.diff(rows, axis=-1, append=2 * rows[..., -1:] - rows[..., -2:-1]) * width
+        padded = np.pad(steps, ((0, 0), (15, 15)), mode="edge")
+        return np.stack([np.convolve(row, smooth, mode="valid") for row in padded]).astype(np.float32)
+
+    return {
+        "mean": basis.mean,
+        "directions": basis.directions,
+        "spread": basis.spread,
+        "mean_slope": slope(basis.mean[None])[0],
+        "direction_slopes": slope(basis.directions),
+    }
+
+
+def _place(display: Array) -> tuple[Array, Array]:
+    """The sample below each display value, and how far it is to the next."""
+    xp = array_namespace(display)
+    position = xp.clip(display, 0.0, 1.0) * 1023
+    below = xp.clip(xp.astype(position, xp.int64), 0, 1022)
+    return below, position - xp.astype(below, display.dtype)
+
+
+def _look_up(table: Array, below: Array, part: Array) -> Array:
+    """Linear interpolation in the last axis of a table: ... x 1024 at N x 3 x P -> ... x N x 3 x P."""
+    low = table[..., below]
+    return low + (table[..., below + 1] - low) * part

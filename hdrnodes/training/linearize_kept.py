@@ -1,0 +1,115 @@
+"""Train a `linearize` that learns from numbers: draw plates once, keep their numbers, train on those.
+
+What `default`'s network is told of a plate (`Linearize.numbers`) is not learned, and costs a thousand times what the
+rest of it does. So plates are drawn before the first step, and forgotten but for their numbers and curves, which lie in
+the run's folder.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from hdrnodes.training.board import curve_picture
+from hdrnodes.training.linearize import curve_scores, curve_terms
+from hdrnodes.training.losses import weighted
+from hdrnodes.training.plates import PlateMaker
+from hdrnodes.training.randomness import generator
+from hdrnodes.training.recipe import LinearizeRecipe
+from hdrnodes.training.validation_plates import ValidationSet
+from hdrnodes.training.whole import ReducedFrame
+from hdrnodes.whole_file import whole_file
+
+DRAWING = 1 << 30  # plates that are kept are drawn as at steps from here on, which no run reaches
+
+
+class KeptNumbersStage:
+    """What `loop.train` needs for this stage. The score is the curve's RMSE on plates as they are.
+
+    Args:
+        network: has `numbers` and `curve`, as `hdrnodes.networks.default.linearize.Linearize`.
+        maker, validation, recipe: what is drawn, what is scored, how.
+        folder: the run's; gets `numbers-<rank>.safetensors`.
+        seed, rank: of the run, of this process.
+        say: takes a line for the user, now and then while plates are drawn.
+    """
+
+    def __init__(
+        self,
+        network: ReducedFrame,
+        maker: PlateMaker,
+        validation: ValidationSet,
+        recipe: LinearizeRecipe,
+        folder: Path,
+        seed: int,
+        rank: int,
+        say: Callable[[str], None],
+    ) -> None:
+        self.recipe, self.batch = recipe, recipe.batch
+        file = folder / f"numbers-{rank}.safetensors"
+        plates = recipe.model_dump_json(include={"kept", "drawn_at_once", "sees", "plates"})
+        drawn_with = {"seed": str(seed), "recipe": plates}
+        kept = _read(file, drawn_with)
+        if kept is None:
+            kept = _draw(network, maker, recipe, seed, rank, say)
+            with whole_file(file, overwrite=True) as temporary:
+                save_file(kept, temporary, metadata=drawn_with)
+        device = validation.plates[0].codes.device
+        self.numbers, self.curves = kept["numbers"].to(device), kept["curves"].to(device)
+        self.validation = [(_numbers(network, plates.codes), plates.curve[:, 0]) for plates in validation.plates]
+
+    def step(self, network: nn.Module, random: torch.Generator) -> dict[str, Tensor]:
+        chosen = torch.randint(len(self.numbers), (self.batch,), generator=random, device=random.device)
+        terms = curve_terms(self._curve(network, self.numbers[chosen]), self.curves[chosen, None])
+        return weighted(terms, self.recipe.weights, torch.ones(self.batch, device=random.device))
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        found = (self._curve(network, numbers) for numbers, _ in self.validation)
+        return curve_scores(found, (curve for _, curve in self.validation))
+
+    def pictures(self, network: nn.Module) -> dict[str, Tensor]:
+        numbers, curve = self.validation[0]
+        return {"curve": curve_picture(self._curve(network, numbers)[0], curve[0])}
+
+    @staticmethod
+    def _curve(network: nn.Module, numbers: Tensor) -> Tensor:
+        # In float32: bfloat16 holds the basis too coarsely, see `estimated_curve`.
+        with torch.autocast(numbers.device.type, enabled=False):
+            curve: Tensor = network.network.curve(numbers)  # type: ignore[operator, union-attr]  # as __init__ says
+        return curve
+
+
+@torch.no_grad()
+def _numbers(network: ReducedFrame, codes: Tensor) -> Tensor:
+    told: Tensor = network.network.numbers(*network.seen(codes))  # type: ignore[operator]  # as KeptNumbersStage says
+    return told
+
+
+def _draw(
+    network: ReducedFrame, maker: PlateMaker, recipe: LinearizeRecipe, seed: int, rank: int, say: Callable[[str], None]
+) -> dict[str, Tensor]:
+    numbers: list[Tensor] = []
+    curves: list[Tensor] = []
+    device = maker.scenes.weights.device
+    for start in range(0, recipe.kept, recipe.drawn_at_once):
+        if start % (recipe.drawn_at_once * 50) == 0:
+            say(f"linearize: has drawn {start} of {recipe.kept} plates")
+        plates = maker.draw(recipe.drawn_at_once, generator(device, seed, DRAWING + start, rank))
+        seen = plates.display if recipe.sees == "truth" else plates.codes
+        numbers.append(_numbers(network, seen).cpu())
+        curves.append(plates.curve[:, 0].cpu())
+    return {"numbers": torch.cat(numbers)[: recipe.kept], "curves": torch.cat(curves)[: recipe.kept]}
+
+
+def _read(file: Path, drawn_with: dict[str, str]) -> dict[str, Tensor] | None:
+    """What a run that was stopped has drawn; None where it has not, or with something else."""
+    if not file.exists():
+        return None
+    try:
+        with safe_open(file, framework="pt") as found:
+            return {key: found.get_tensor(key) for key in found.keys()} if found.metadata() == drawn_with else None
+    except (OSError, SafetensorError):
+        return None
