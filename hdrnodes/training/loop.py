@@ -106,7 +106,7 @@ def train(
         stage: what it is fitted to.
         schedule: how long and how fast.
         folder: gets the files. Of several processes, all must see it.
-        compiled: run the network through torch.compile: 1.5 times faster on a CPU, half a minute to start.
+        compiled: run the network through torch.compile, which takes minutes to start on a busy CPU; measure its gain.
         precision: of the network's products while it trains. Weights are float32 in either case.
         workers: those that train together (`distributed.together`); each draws plates of its own.
         about: what the checkpoints' headers say besides, as JSON can hold it.
