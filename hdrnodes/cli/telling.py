@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +59,16 @@ def table_console() -> Console:
 
     console = Console(emoji=False, markup=False, highlight=False)
     return console if console.is_terminal else Console(emoji=False, markup=False, highlight=False, width=250)
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Rows under their heads, on stdout."""
+    from rich.table import Table
+
+    table = Table(*heads, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row(*row)
+    table_console().print(table)
 
 
 class Teller:

@@ -116,7 +116,7 @@ def evaluate(
         None if test_curve is None else test_curve.samples,
         None if curve is None else curve.samples,
     )
-    values, undefined = _measured(chosen, pair)
+    values, undefined = measured(chosen, pair)
     return Comparison(
         name=name or Path(reference).stem,
         test_path=None if isinstance(test, Image) else Path(test),
@@ -199,7 +199,7 @@ def _check_size(called: str, image: Image, reference: Image) -> None:
         raise MetricError(called, problem, SAME_SIZE)
 
 
-def _measured(chosen: Sequence[Metric], pair: Pair) -> tuple[dict[str, float | None], dict[str, str]]:
+def measured(chosen: Sequence[Metric], pair: Pair) -> tuple[dict[str, float | None], dict[str, str]]:
     """Each metric's number, and why some have none."""
     values: dict[str, float | None] = {}
     undefined = {}

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 TILE = 1536  # pixels; what a stage of `default` then needs is under 1 GB
 
-# What each stage is fed, in order. Its networks name those of them that they take; those of linearize may ask for `edges`
-# too, what `hdrnodes.camera.edges` finds in the whole frame.
+# What each stage is fed, in order. Its networks name those of them that they take; linearize's may ask for `edges` too,
+# what `hdrnodes.camera.edges` finds in the whole frame.
 STAGE_INPUTS = {
     "dequantize": ("codes",),
     "linearize": ("display",),

@@ -3,12 +3,13 @@
 Several GPUs: `torchrun --nproc-per-node 4 -m hdrnodes train hallucinate ... --device cuda`.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import rich_click as click
 
-from hdrnodes.cli.telling import result, verbose_option
+from hdrnodes.cli.telling import json_option, print_json, print_table, result, verbose_option
 from hdrnodes.training.distributed import together
 from hdrnodes.training.recipe import Recipe, load_recipe
 from hdrnodes.training.trainable import MODELS, trainable
@@ -202,22 +203,44 @@ def export(model: str, runs: Path, output: Path | None, **options: Any) -> None:
 @click.option("--model", default="default", show_default=True, help="A name that `hdrnodes doctor` lists.")
 @click.option("--executor", default="auto", show_default=True)
 @click.option("--views", type=click.IntRange(1), default=10, show_default=True, help="Plates of each scene.")
+@click.option("--metric", multiple=True, help="One more, by its id in `hdrnodes evaluate --list`; several times.")
+@json_option
 @verbose_option
-def validate(validation: tuple[Path, ...], responses: Path, model: str, executor: str, views: int) -> None:
-    """How good a model is, beside the linearised plate: means over plates, with paired intervals."""
-    from rich.console import Console
-    from rich.table import Table
+def validate(
+    validation: tuple[Path, ...],
+    responses: Path,
+    model: str,
+    executor: str,
+    views: int,
+    metric: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """How good a model is, beside the linearised plate: means over plates, with paired intervals.
 
+    All plates, then by how much of them clipped, and as what they are written. In brackets: the 95 % interval of the
+    difference to the first method.
+    """
+    from hdrnodes.metrics.registry import find_metrics
     from hdrnodes.training.responses import measured_responses
     from hdrnodes.training.scenes import Scenes
-    from hdrnodes.training.validate import methods, table
+    from hdrnodes.training.validate import COLUMNS, cell, methods, summaries
     from hdrnodes.training.validate import validate as score
     from hdrnodes.training.validation_plates import validation_set
 
+    chosen = find_metrics([*COLUMNS, *metric])
     plates = validation_set(Scenes.read(validation), measured_responses(responses)[1], views)
-    scores = {name: score(method, plates) for name, method in methods(model, executor).items()}
-    columns = ("inside, stops", "outside, stops", "peak, stops", "curve RMSE")
-    shown = Table("method", *columns, title=f"{len(plates.plates)} plates of {len(set(plates.scenes))} scenes")
-    for row in table(scores):
-        shown.add_row(*row)
-    Console(width=160).print(shown)
+    scores = {name: score(method, plates, chosen) for name, method in methods(model, executor).items()}
+    rows = list(summaries(scores, plates))
+    if as_json:
+        print_json(
+            [
+                {"plates": group, "method": name, "metrics": {key: asdict(value) for key, value in found.items()}}
+                for group, name, found in rows
+            ]
+        )
+        return
+    shown = sorted(chosen, key=lambda each: [*COLUMNS, each.id].index(each.id))
+    print_table(
+        ("plates", "method", *(COLUMNS.get(each.id, each.id) for each in shown)),
+        [(group, name, *(cell(found[each.id]) for each in shown)) for group, name, found in rows],
+    )

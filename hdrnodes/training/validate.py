@@ -1,46 +1,44 @@
 """How good a model is: on scenes and responses that no training saw, beside the linearised plate.
 
-Each plate goes through `hdrnodes.reconstruct` as a user's would. One gain is fitted where the plate did not clip; then
-
-    inside, outside    RMSE of log2 luminance, stops, where the plate clipped and where it did not
-    peak               difference of the 99.9th percentiles of luminance, stops; negative is too dark
-    curve              RMSE of the estimated inverse response
+Each plate goes through `hdrnodes.reconstruct` as a user's would. Result and truth are aligned as the protocol `hdrnodes`
+(`hdrnodes.metrics.protocols`) says: one gain, fitted where the plate did not clip, and nothing else. Clipped is where the
+truth reaches the clip level; JPEG moves codes, and it knows better than they do.
 
 The baselines are the plate through sRGB's inverse, and through the true inverse response, nothing invented.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from hdrnodes.camera.response import invert_response
 from hdrnodes.curve import Curve
-from hdrnodes.metrics.bootstrap import paired_interval
-from hdrnodes.training.losses import LUMINANCE
+from hdrnodes.metrics.base import Metric, Pair
+from hdrnodes.metrics.evaluate import Scores, measured
+from hdrnodes.metrics.protocols import PROTOCOLS
+from hdrnodes.metrics.summary import Summary, summarise
 from hdrnodes.training.photograph import Plates
-from hdrnodes.training.validation_plates import ValidationSet
+from hdrnodes.training.validation_plates import Kind, ValidationSet
 
 Array = npt.NDArray[np.float32]
 Method = Callable[[npt.NDArray[np.uint8], Array], tuple[Array, Array]]
-FLOOR = 1e-4  # of the clip level: darker than any 8-bit plate tells
+
+# Metric -> what the table calls it.
+COLUMNS = {
+    "log_rmse.log2_y.inside": "inside, stops",
+    "log_rmse.log2_y.outside": "outside, stops",
+    "pu21.psnr_rgb": "PU21-PSNR, dB",
+    "pu21.psnr_rgb.crf": "after a tone fit, dB",
+    "peak.log2_y": "peak, stops",
+    "curve.rmse": "curve RMSE",
+}
 
 
-@dataclass(frozen=True)
-class Scores:
-    """One number a plate, for each column."""
-
-    inside: Array
-    outside: Array
-    peak: Array
-    curve: Array
-
-
-def validate(method: Method, plates: ValidationSet) -> Scores:
+def validate(method: Method, plates: ValidationSet, metrics: Sequence[Metric]) -> list[Scores]:
     """Score a method: from the plate's codes (H x W x 3 uint8) and the true curve, scene-linear light and a curve."""
-    rows = [_score(method, each) for each in plates.plates]
-    return Scores(*np.array(rows, np.float32).T)
+    return [_scores(method, each, kind, metrics) for each, kind in zip(plates.plates, plates.kinds, strict=True)]
 
 
 def methods(model: str, executor: str) -> dict[str, Method]:
@@ -63,43 +61,55 @@ def methods(model: str, executor: str) -> dict[str, Method]:
     }
 
 
-def table(scores: dict[str, Scores]) -> Iterator[tuple[str, ...]]:
-    """Rows of text: method, then a mean for each column, beside it the change against the first method."""
+def groups(plates: ValidationSet) -> Iterator[tuple[str, list[int]]]:
+    """All plates; then those of each clip level, and of each way they are written: name, and which they are."""
+    yield "all", list(range(len(plates.plates)))
+    for level in sorted({kind.clipped for kind in plates.kinds}):
+        yield f"{level:.0%} clipped", [i for i, kind in enumerate(plates.kinds) if kind.clipped == level]
+    for written in sorted({kind.written for kind in plates.kinds}):
+        yield written, [i for i, kind in enumerate(plates.kinds) if kind.written == written]
+
+
+def summaries(
+    scores: Mapping[str, Sequence[Scores]], plates: ValidationSet
+) -> Iterator[tuple[str, str, dict[str, Summary]]]:
+    """Group by group, method by method: group, method, and what each metric says, against the first method."""
     first = next(iter(scores.values()))
-    for name, own in scores.items():
-        cells = []
-        for column in ("inside", "outside", "peak", "curve"):
-            values, against = getattr(own, column), getattr(first, column)
-            cell = f"{values.mean():.3f}"
-            if own is not first and column != "peak":
-                low, high = paired_interval(values, against)
-                cell += f" ({values.mean() / against.mean() - 1:+.0%}, {low:+.2f} .. {high:+.2f})"
-            cells.append(cell)
-        yield name, *cells
+    for group, chosen in groups(plates):
+        for name, own in scores.items():
+            against = [] if own is first else [first[i] for i in chosen]
+            yield group, name, summarise([own[i] for i in chosen], against)
 
 
-def _score(method: Method, plates: Plates) -> tuple[float, float, float, float]:
+def cell(summary: Summary) -> str:
+    """The mean, and the 95 % interval of its difference to the first method's."""
+    if summary.mean is None:
+        return "-"
+    text = f"{summary.mean:.3f}"
+    if summary.against is not None:
+        text += f" ({summary.against.low:+.2f} .. {summary.against.high:+.2f})"
+    return text
+
+
+def _scores(method: Method, plates: Plates, kind: Kind, metrics: Sequence[Metric]) -> Scores:
     codes = np.round(plates.codes[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
-    truth = plates.curve[0, 0].numpy()
-    light = plates.light[0].permute(1, 2, 0).numpy()
+    truth, light = plates.curve[0, 0].numpy(), plates.light[0].permute(1, 2, 0).numpy()
     found, curve = method(codes, truth)
-    unclipped = codes.max(axis=2) < 255
-    difference = _log_luminance(found) - _log_luminance(light)
-    difference -= np.median(difference[unclipped])
-    clipped = light.max(axis=2) >= 1
-    ours, theirs = (np.percentile(_log_luminance(each), 99.9) for each in (found, light))
-    gain = np.median((_log_luminance(found) - _log_luminance(light))[unclipped])
-    error = np.sqrt(np.mean((curve - truth) ** 2))
-    return _rms(difference[clipped]), _rms(difference[~clipped]), float(ours - gain - theirs), float(error)
-
-
-def _log_luminance(light: Array) -> Array:
-    return np.log2(light @ np.array(LUMINANCE, np.float32) + np.float32(FLOOR))
+    aligned = PROTOCOLS["hdrnodes"](found, light, light.max(axis=2) >= 1)
+    pair = Pair(aligned.test, aligned.reference, aligned.clipped, curve, truth[None])
+    values, undefined = measured(metrics, pair)
+    return Scores(
+        name=kind.scene,
+        test_path=None,
+        reference_path=Path(kind.scene),
+        plate_path=None,
+        gain=aligned.gain,
+        scale=aligned.scale,
+        values=values,
+        undefined=undefined,
+        notes=aligned.notes,
+    )
 
 
 def _display(codes: npt.NDArray[np.uint8]) -> Array:
     return codes.astype(np.float32) / np.float32(255)
-
-
-def _rms(values: Array) -> float:
-    return float(np.sqrt(np.mean(values**2)))

@@ -20,12 +20,29 @@ CLIPPED = (0.03, 0.07, 0.15)  # of the pixels, in turn
 
 
 @dataclass(frozen=True)
+class Kind:
+    """What one plate is.
+
+    Attributes:
+        scene: its name.
+        clipped: the share of the pixels that was to clip.
+        written: `PNG` or `JPEG`.
+    """
+
+    scene: str
+    clipped: float
+    written: str
+
+
+@dataclass(frozen=True)
 class ValidationSet:
-    plates: list[Plates]  # one picture each
-    scenes: list[str]
+    """Plates of one picture each, and what they are."""
+
+    plates: list[Plates]
+    kinds: list[Kind]
 
     def to(self, device: torch.device | str) -> "ValidationSet":
-        return ValidationSet([each.to(device) for each in self.plates], self.scenes)
+        return ValidationSet([each.to(device) for each in self.plates], self.kinds)
 
 
 def validation_set(scenes: Scenes, held_out: Tensor, views: int, size: tuple[int, int] = (384, 512)) -> ValidationSet:
@@ -36,13 +53,13 @@ def validation_set(scenes: Scenes, held_out: Tensor, views: int, size: tuple[int
         held_out: M x 1024 inverse responses, there too.
     """
     random = torch.Generator().manual_seed(20200614)
-    plates, names = [], []
+    plates, kinds = [], []
     for view in range(views):
         for scene in range(len(scenes)):
             i = view * len(scenes) + scene
             light = random_views(scenes, torch.tensor([scene]), size, random, (55.0, 95.0), toward_light=0.7, widest=95)
-            fraction = torch.tensor([CLIPPED[i % len(CLIPPED)]])
-            light = expose(light, stops_to_clip(light, fraction)[:, None, None, None])
+            clipped = CLIPPED[i % len(CLIPPED)]
+            light = expose(light, stops_to_clip(light, torch.tensor([clipped]))[:, None, None, None])
             # 7 is prime to the number of curves: each scene meets others in every round.
             curve = held_out[(i * 7) % len(held_out)][None, None]
             noisy = add_noise(clip(light), normal(random, *light.shape), 0.004, 0.001)
@@ -50,5 +67,5 @@ def validation_set(scenes: Scenes, held_out: Tensor, views: int, size: tuple[int
             if i % 2:
                 codes = jpeg(codes, torch.tensor([90.0 + i % 8]), "4:2:0" if i % 4 == 1 else "4:4:4")
             plates.append(Plates(light, apply_response(clip(light), curve), codes, curve))
-            names.append(scenes.names[scene])
-    return ValidationSet(plates, names)
+            kinds.append(Kind(scenes.names[scene], clipped, "JPEG" if i % 2 else "PNG"))
+    return ValidationSet(plates, kinds)
