@@ -1,8 +1,8 @@
 """How good a model is: on scenes and responses that no training saw, beside the linearised plate.
 
-Each plate goes through `hdrnodes.reconstruct` as a user's would. Result and truth are aligned as the protocol `hdrnodes`
-(`hdrnodes.metrics.protocols`) says: one gain, fitted where the plate did not clip, and nothing else. Clipped is where the
-truth reaches the clip level; JPEG moves codes, and it knows better than they do.
+Each plate goes through `hdrnodes.reconstruct` as a user's would. Result and truth are aligned by the protocol
+`hdrnodes` (`hdrnodes.metrics.protocols`): one gain, fitted where the plate did not clip, and nothing else. Clipped is
+where the truth reaches the clip level; JPEG moves codes, and it knows better than they do.
 
 The baselines are the plate through sRGB's inverse, and through the true inverse response, nothing invented.
 """
