@@ -14,6 +14,7 @@ from hdrnodes.camera.response import apply_response  # noqa: E402  (after the sk
 from hdrnodes.errors import ReadError, WriteError  # noqa: E402
 from hdrnodes.training.plates import PlateMaker, PlateOptions  # noqa: E402
 from hdrnodes.training.randomness import Lots, generator, uniform  # noqa: E402
+from hdrnodes.training.refine import half_processed  # noqa: E402
 from hdrnodes.training.responses import HELD_OUT, Responses, measured_responses, transfer_functions  # noqa: E402
 from hdrnodes.training.scenes import PHOTOGRAPH, Scenes  # noqa: E402
 from hdrnodes.training.validation_plates import CLIPPED, validation_set  # noqa: E402
@@ -354,3 +355,11 @@ def test_a_gpu_draws_plates_without_waiting(material, responses):
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert one.codes.device.type == "cuda" and torch.equal(one.codes, same.codes)
+
+
+def test_half_of_what_refine_is_scored_on_is_processed(material, responses):
+    plates = validation_set(Scenes.read(material / "validation"), responses[1], views=2, size=(48, 64)).plates
+    shot, again = half_processed(plates), half_processed(plates)
+    for i, (before, after, same) in enumerate(zip(plates, shot, again, strict=True)):
+        assert torch.equal(after.codes, same.codes) and torch.equal(after.light, before.light)
+        assert torch.equal(after.display, before.display) == (i % 2 == 0)

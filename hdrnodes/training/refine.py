@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from hdrnodes.training.board import exposures
 from hdrnodes.training.hallucinate import CEILING
 from hdrnodes.training.losses import counted, log_light, luminance, per_plate, stops, weighted
+from hdrnodes.training.photograph import Plates, photograph
 from hdrnodes.training.recipe import RefineRecipe, RefineWeights
 from hdrnodes.training.system import Answers
 from hdrnodes.training.validation_plates import ValidationSet
@@ -52,6 +53,7 @@ class RefineStage:
     """What `loop.train` needs. The network is a `System` of four.
 
     The score is RMS stops inside and outside what clipped, after one gain, added; `before` is that without refine.
+    Every other plate is as a camera writes it that tone-maps locally and sharpens.
 
     Args:
         maker: of plates like a real camera's.
@@ -62,7 +64,7 @@ class RefineStage:
         self, maker: Maker, validation: ValidationSet, recipe: RefineRecipe, real: Maker | None = None
     ) -> None:
         self.maker, self.real, self.recipe, self.batch = maker, real, recipe, recipe.batch
-        self.validation = validation.plates
+        self.validation = half_processed(validation.plates)
 
     def step(self, network: nn.Module, random: torch.Generator) -> dict[str, Tensor]:
         codes, light = self._draw(random)
@@ -96,6 +98,15 @@ class RefineStage:
             shots.append(self.real.draw(real, random))
         codes, light = (torch.cat(each) for each in zip(*((shot.codes, shot.light) for shot in shots), strict=True))
         return codes, light
+
+
+def half_processed(plates: list[Plates]) -> list[Plates]:
+    """Every other plate shot again, by a camera that tone-maps locally and sharpens; always the same ones."""
+    random = torch.Generator().manual_seed(20200614)
+    processed = [photograph(each.light.cpu(), each.curve.cpu(), 1.0, random) for each in plates[1::2]]
+    shot = list(plates)
+    shot[1::2] = [new.to(old.codes.device) for new, old in zip(processed, plates[1::2], strict=True)]
+    return shot
 
 
 def _levelled(light: Tensor) -> Tensor:
