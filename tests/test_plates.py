@@ -17,7 +17,7 @@ from hdrnodes.training.randomness import Lots, generator, uniform  # noqa: E402
 from hdrnodes.training.refine import half_processed  # noqa: E402
 from hdrnodes.training.responses import HELD_OUT, Responses, measured_responses, transfer_functions  # noqa: E402
 from hdrnodes.training.scenes import PHOTOGRAPH, Scenes  # noqa: E402
-from hdrnodes.training.validation_plates import CLIPPED, validation_set  # noqa: E402
+from hdrnodes.training.validation_plates import CLIPPED, Kind, validation_set  # noqa: E402
 from hdrnodes.training.views import random_views, views  # noqa: E402
 
 PLAIN = {"size": (48, 64), "lens": 0.0, "resized": 0.0}
@@ -338,7 +338,7 @@ def test_validation_plates_are_always_the_same(material, responses):
         validation_set(Scenes.read(material / "validation"), responses[1], views=1, size=(24, 32)).to("cpu")
         for _ in range(2)
     )
-    assert one.scenes == same.scenes == ["scene_0", "scene_1"]
+    assert one.kinds == same.kinds == [Kind("scene_0", 0.03, "PNG"), Kind("scene_1", 0.07, "JPEG")]
     assert all(torch.equal(a.codes, b.codes) for a, b in zip(one.plates, same.plates, strict=True))
 
 
