@@ -110,10 +110,14 @@ def cost(model: str, stage: str, options: argparse.Namespace, workers: Workers, 
     """Time a few steps, made of the parts that `hdrnodes.training.loop` makes them of."""
     recipe = load_recipe(model)
     changes = {key: value for key in ("batch", "precision") if (value := getattr(options, key)) is not None}
+    if stage == "linearize" and recipe.linearize.kept:
+        # What plates cost that are drawn once, before the first step; the steps themselves cost next to nothing.
+        changes = {"kept": 0, "batch": recipe.linearize.drawn_at_once} | changes
     changed = recipe.model_copy(update={stage: getattr(recipe, stage).model_copy(update=changes)})
     material = Material([panoramas(folder)], [panoramas(folder)], responses(folder), options.features)
     session = Session(stage, trainable(model), changed, material, folder, None, 0, workers, lambda _: None)
-    network, fitted = session.network(begun=True), session.training_stage()
+    network = session.network(begun=True)
+    fitted: Any = session.training_stage(network)
     fitted.maker = TimedMaker(session.maker, workers.device)
     step = Step(prepared(network, workers.device), fitted, session.own.precision, workers.device, options.compiled)
     step()  # compiles, and finds the fastest kernels
