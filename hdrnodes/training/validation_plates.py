@@ -64,8 +64,10 @@ def validation_set(scenes: Scenes, held_out: Tensor, views: int, size: tuple[int
             curve = held_out[(i * 7) % len(held_out)][None, None]
             noisy = add_noise(clip(light), normal(random, *light.shape), 0.004, 0.001)
             codes = quantise(apply_response(clip(noisy), curve))
-            if i % 2:
-                codes = jpeg(codes, torch.tensor([90.0 + i % 8]), "4:2:0" if i % 4 == 1 else "4:4:4")
+            # Two by two, for of even and odd ones each only meets half of the curves.
+            written = "JPEG" if i // 2 % 2 else "PNG"
+            if written == "JPEG":
+                codes = jpeg(codes, torch.tensor([90.0 + i % 8]), "4:4:4" if i // 4 % 2 else "4:2:0")
             plates.append(Plates(light, apply_response(clip(light), curve), codes, curve))
-            kinds.append(Kind(scenes.names[scene], clipped, "JPEG" if i % 2 else "PNG"))
+            kinds.append(Kind(scenes.names[scene], clipped, written))
     return ValidationSet(plates, kinds)
