@@ -77,6 +77,7 @@ def test_evaluate_example(desk):
     command = re.search(r"^hdrnodes (evaluate .*)$", README, flags=re.MULTILINE)
     table = hdrnodes(*command.group(1).split()).stdout
     assert "pu21.psnr_rgb" in table and (desk / "scores.csv").read_text().startswith("name,method")
+    assert (desk / "report.html").read_text(encoding="utf-8").endswith("</html>\n")
 
 
 def test_the_number_of_metrics():

@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
+from click import get_current_context
 from click.exceptions import Exit
 
 from hdrnodes.cli.evaluated import Evaluated, as_json_value, print_metrics, print_result
+from hdrnodes.cli.reported import Reporter, asked_for, command_line
 from hdrnodes.cli.telling import Teller, json_option, log_as_notes, print_json, result, verbose_option
 from hdrnodes.curve import Curve
 from hdrnodes.errors import HdrnodesError, MetricError
@@ -23,6 +26,7 @@ from hdrnodes.metrics.pairing import Paths, Unpaired, pair_up
 from hdrnodes.metrics.protocols import PROTOCOLS
 from hdrnodes.metrics.registry import DEFAULTS, find_metrics, metrics
 from hdrnodes.metrics.summary import as_csv, summarise
+from hdrnodes.report.report import Report
 from hdrnodes.whole_file import check_writable, whole_file
 
 if TYPE_CHECKING:
@@ -55,6 +59,13 @@ CURVE_ERROR = ("curve.rmse",)
 )
 @click.option("--curve", metavar="FILE", help="The camera's own inverse response, for curve.rmse.")
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), metavar="FILE", help="A line for each picture.")
+@click.option(
+    "--report",
+    "report_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="All of it as one HTML file: pictures, differences, plots, tables.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @click.option("--list", "listing", is_flag=True, help="List the metrics, and what each lacks here.")
 @json_option
@@ -70,6 +81,7 @@ def evaluate(
     wanted: tuple[str, ...],
     curve: str | None,
     csv_file: Path | None,
+    report_file: Path | None,
     overwrite: bool,
     listing: bool,
     as_json: bool,
@@ -89,17 +101,25 @@ def evaluate(
     if baseline and (plate is None or against is not None):
         raise click.UsageError("--baseline is of the --plate, and in place of --against")
     teller = Teller()
-    job = _Job(protocol, [metric.id for metric in chosen], Curve.load(curve) if curve else None, baseline)
-    if csv_file:
-        check_writable(csv_file, overwrite)
+    own_curve = Curve.load(curve) if curve else None
+    for file in filter(None, (csv_file, report_file)):
+        check_writable(file, overwrite)
     pairs, unpaired = _pairs(pred, ref, plate, against, frames)
     for each in unpaired:
         teller.error(str(each.error))
-    rows = _compare_all(pairs, job, teller)
-    rows += [Evaluated(each.name, each.path, error=str(each.error)) for each in unpaired]
-    found = [row.found for row in rows if row.found]
-    others = [row.other for row in rows if row.other]
-    summaries = summarise(found, others)
+    with ExitStack() as stack:
+        reporter = None
+        if report_file:
+            report = Report(asked_for(protocol, chosen, command_line(get_current_context())))
+            reporter = Reporter(stack.enter_context(report), "baseline" if baseline else "other")
+        job = _Job(protocol, [metric.id for metric in chosen], own_curve, baseline, reporter)
+        rows = _compare_all(pairs, job, teller)
+        rows += [Evaluated(each.name, each.path, error=str(each.error)) for each in unpaired]
+        found = [row.found for row in rows if row.found]
+        others = [row.other for row in rows if row.other]
+        summaries = summarise(found, others)
+        if reporter and report_file:
+            reporter.write(report_file, rows, summaries, overwrite)
     if csv_file:
         methods = {"pred": found, "against": others} if others else {"pred": found}
         _write_csv(methods, csv_file, overwrite)
@@ -107,8 +127,8 @@ def evaluate(
         print_json(as_json_value(protocol, chosen, rows, summaries))
     else:
         print_result(chosen, found, others, summaries)
-        if csv_file:
-            result(csv_file)
+        for file in filter(None, (csv_file, report_file)):
+            result(file)
     if bad := len(rows) - len(found):
         if len(rows) > 1:
             teller.error(f"{bad} of {len(rows)} failed")
@@ -139,8 +159,10 @@ class _Job:
     ids: list[str]
     curve: Curve | None
     baseline: bool
+    reporter: Reporter | None
 
     def scores(self, test: Path | Image, paths: Paths) -> Scores:
+        """Without the pixels, of which a set would fill the memory: the report has drawn what it wants."""
         comparison = compare(
             test,
             paths.reference,
@@ -150,6 +172,8 @@ class _Job:
             curve=self.curve,
             name=paths.name,
         )
+        if self.reporter:
+            self.reporter.look_at(comparison)
         return comparison.scores
 
     def other(self, paths: Paths) -> Scores | None:
@@ -178,6 +202,8 @@ def _compare(paths: Paths, job: _Job, teller: Teller) -> Evaluated:
         with log_as_notes(lambda text: teller.note(paths.name, text)):
             found = job.scores(paths.test, paths)
             row.other = job.other(paths)
+            if job.reporter:
+                job.reporter.keep()
             row.found = found
     except HdrnodesError as error:
         row.error = str(error)
@@ -189,6 +215,8 @@ def _compare(paths: Paths, job: _Job, teller: Teller) -> Evaluated:
         row.error = f"{paths.test}: {why_it_failed(error)}"
         teller.detail(traceback.format_exc())
     if row.error:
+        if job.reporter:
+            job.reporter.forget()
         teller.error(row.error)
     elif row.found:
         for note in row.found.notes:

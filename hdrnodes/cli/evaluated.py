@@ -14,8 +14,7 @@ from hdrnodes.metrics.base import Metric
 from hdrnodes.metrics.evaluate import Scores
 from hdrnodes.metrics.registry import missing
 from hdrnodes.metrics.summary import Summary
-
-BETTER = {"higher": "higher", "lower": "lower", "zero": "nearest 0"}
+from hdrnodes.metrics.wording import BETTER, number
 
 
 @dataclass
@@ -61,9 +60,9 @@ def print_result(
     rows = []
     for metric in chosen:
         summary, against = summaries[metric.id], summaries[metric.id].against
-        row = [metric.id, _number(summary.median)]
+        row = [metric.id, number(summary.median)]
         if compared:
-            row.append(_number(against.median if against else None))
+            row.append(number(against.median if against else None))
         if compared and several:
             row += [f"{against.mean:+.4g}", f"{against.low:+.4g} .. {against.high:+.4g}"] if against else ["", ""]
         row += [str(summary.count)] if several else []
@@ -115,10 +114,6 @@ def _about(metric: Metric) -> dict[str, Any]:
 def _print_alignment(scores: Scores) -> None:
     if scores.gain is not None:
         click.echo(f"gain {scores.gain:+.3f} stops; 1.0 of the reference is {scores.scale:.5g} cd/m2")
-
-
-def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4f}" if abs(value) < 1e5 else f"{value:.6g}"
 
 
 def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
