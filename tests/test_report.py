@@ -1,6 +1,7 @@
 """`hdrnodes evaluate --report`: the page has the numbers, the pictures and the plots of what was compared."""
 
 import json
+import os
 import tracemalloc
 
 import numpy as np
@@ -368,6 +369,17 @@ def test_large_pictures_are_shown_smaller_and_it_is_said(tmp_path):
     page = parsed(tmp_path / "report.html")
     assert "1344 × 160 pixels, shown at 640 × 76" in page.text
     assert strip(page, "result")[0].shape == (76, 640, 3)
+
+
+def test_a_name_that_is_no_utf8_is_written_with_its_byte(tmp_path):
+    for name in ("pred", "ref"):
+        (tmp_path / name).mkdir()
+        save(tmp_path / name / "good.exr", scene(), "float")
+    (tmp_path / "pred" / os.fsdecode(b"caf\xe9.exr")).write_bytes(b"")
+    ran, _ = measure(tmp_path / "pred", tmp_path / "ref", "--report", tmp_path / "report.html")
+    assert ran.exit_code == 1
+    failed = parsed(tmp_path / "report.html").one("section", id="failed").text
+    assert "caf\\udce9.exr: has no partner" in failed
 
 
 def test_it_is_not_written_over_unasked(tmp_path):

@@ -46,7 +46,7 @@ def curve_plot(curves: Sequence[tuple[Named, Curve]]) -> Html:
 
 def stops_histogram(spread: Sequence[tuple[Named, Shares]], white_is_clip: bool) -> Html:
     """Share of the pixels at each half stop of luminance, on a logarithmic scale: highlights are few."""
-    frame = Frame((float(BINS[0]), float(BINS[-1])), (math.log10(LEAST_SHARE), 0), width=560)
+    frame = Frame((float(BINS[0]), float(BINS[-1])), (math.log10(LEAST_SHARE), 0), width=580, left=76)
     drawn = [frame.line(_outline(shares), stroke) for (_, stroke), shares in spread]
     plot = frame.drawing(
         "How much of the picture is how bright",

@@ -29,6 +29,8 @@ from hdrnodes.whole_file import whole_file
 # The page loads nothing, from nowhere: whoever gets one may open it without a thought.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
+_NO_UTF8 = "backslashreplace"  # of names on old disks
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -44,7 +46,7 @@ class Report(AbstractContextManager["Report"]):
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
-        self._sections = TemporaryFile("w+", encoding="utf-8")
+        self._sections = TemporaryFile("w+", encoding="utf-8", errors=_NO_UTF8)
         self._count = 0
 
     def __exit__(
@@ -76,8 +78,9 @@ class Report(AbstractContextManager["Report"]):
         Raises:
             WriteError: the file exists, or cannot be written.
         """
-        with whole_file(path, overwrite) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(self._page(methods, summaries, failed))
+        with whole_file(path, overwrite) as temporary:
+            with temporary.open("w", encoding="utf-8", errors=_NO_UTF8, newline="\n") as file:
+                file.writelines(self._page(methods, summaries, failed))
 
     def _page(
         self,
