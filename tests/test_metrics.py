@@ -89,6 +89,11 @@ def test_psnr_of_a_known_error():
         psnr(reference, reference, 1)
 
 
+def test_psnr_of_light_whose_square_no_float32_holds():
+    reference = np.zeros((4, 5, 3), np.float32)
+    assert psnr(np.full_like(reference, 1e25), reference, 1) == pytest.approx(-500)
+
+
 def test_worse_pictures_score_worse(light):
     noise = np.random.default_rng(0).normal(0, 1, light.shape)
     for name in ("psnr", "ssim", "ms_ssim", "vsi"):

@@ -33,7 +33,7 @@ def psnr(test: Array, reference: Array, peak: float) -> float:
         MetricError: the two are identical, and the ratio infinite; or they do not go together.
     """
     check_pair(test, reference)
-    error = float(np.mean((test - reference) ** 2, dtype=np.float64))
+    error = float(np.mean(np.subtract(test, reference, dtype=np.float64) ** 2))
     if error == 0:
         raise MetricError("PSNR", "is infinite", "the pictures are identical")
     return 10 * math.log10(peak**2 / error)
