@@ -19,6 +19,7 @@ from hdrnodes.image import Image, Pixels
 from hdrnodes.io import write
 from hdrnodes.runtime.reduce import reduce
 
+SUFFIX = ".preview.png"
 STOPS = (-4, -2, 0, 2)
 LONGEST = 480  # pixels of a tile's longer side
 SMALLEST = (240, 360)  # height, width of a cell: less has no room for a curve
@@ -28,7 +29,12 @@ GROUND, LIGHT, SOFT = (0.145, 0.145, 0.145), (0.86, 0.86, 0.86), (0.62, 0.62, 0.
 
 def preview_path(picture: Path) -> Path:
     """Beside a picture: `out.exr` has `out.preview.png`, `out.1001.exr` has `out.1001.preview.png`."""
-    return picture.with_name(f"{picture.stem}.preview.png")
+    return picture.with_name(f"{picture.stem}{SUFFIX}")
+
+
+def is_preview(path: Path) -> bool:
+    """Whether a file has the name of a contact sheet."""
+    return path.name.endswith(SUFFIX)
 
 
 def write_preview(

@@ -20,6 +20,7 @@ from hdrnodes.metrics.evaluate import evaluate  # noqa: E402
 from hdrnodes.metrics.pairing import pair_up  # noqa: E402
 from hdrnodes.metrics.protocols import PROTOCOLS, pre_mapped  # noqa: E402
 from hdrnodes.metrics.registry import DEFAULTS, find_metrics, metrics  # noqa: E402
+from hdrnodes.preview import preview_path  # noqa: E402
 
 
 def scene(seed=0, height=180, width=192):
@@ -308,7 +309,7 @@ def test_folders_go_together_by_stem_and_the_others_go_on(shots):
     "words, told",
     [
         (["one.exr"], "name PRED and REF"),
-        (["one.exr", "."], "give all as one kind"),
+        ([__file__, "."], "give all as one kind"),
         (["one.exr", "two.exr", "--metric", "pu21.psnr"], "did you mean pu21.psnr_"),
         (["one.exr", "two.exr", "--metric", "sharpness"], "--list"),
         (["one.exr", "two.exr", "--protocol", "liu"], "liu2020"),
@@ -358,11 +359,18 @@ def test_from_python_it_is_one_call(files):
 
 
 def test_a_folder_that_is_not_there_is_one_line(shots):
-    ran = hdrnodes("evaluate", shots / "pred", shots / "reff")
-    assert (ran.exit_code, ran.stderr) == (1, f"{shots}/reff: does not exist; check the path\n")
+    for given in ((shots / "pred", shots / "reff"), (shots / "reff", shots / "pred")):
+        ran = hdrnodes("evaluate", *given)
+        assert (ran.exit_code, ran.stderr) == (1, f"{shots}/reff: does not exist; check the path\n")
     (shots / "empty").mkdir()
     ran = hdrnodes("evaluate", shots / "pred", shots / "empty")
     assert (ran.exit_code, ran.stderr) == (1, f"{shots}/empty: holds no pictures; check the path\n")
+
+
+def test_the_contact_sheet_beside_a_result_is_no_result(shots):
+    save(preview_path(shots / "pred" / "shot.0002.exr"))
+    whole, alone = pair_up(str(shots / "pred"), str(shots / "ref"))
+    assert [each.name for each in whole] == ["shot.0001", "shot.0002", "shot.0004"] and not alone
 
 
 def test_pairs_are_those_that_every_folder_has(shots):

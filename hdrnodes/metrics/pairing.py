@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hdrnodes.errors import HdrnodesError, MetricError, ReadError
+from hdrnodes.preview import is_preview
 from hdrnodes.sequences import existing_frames, frame_path, is_pattern
 
 
@@ -51,8 +52,9 @@ def pair_up(
     kinds = {role: _kind(each) for role, each in sources.items()}
     for role, kind in kinds.items():
         if kind != kinds["PRED"]:
-            if kind == "file" and not Path(sources[role]).exists():
-                raise ReadError(sources[role], "does not exist", "check the path")
+            for each in ("PRED", role):
+                if kinds[each] == "file" and not Path(sources[each]).exists():
+                    raise ReadError(sources[each], "does not exist", "check the path")
             raise MetricError(sources[role], f"is a {kind}, and PRED a {kinds['PRED']}", "give all as one kind")
     if frames is not None and kinds["PRED"] != "pattern":
         raise MetricError(test, "is no pattern of frames, which --frames is for", "write it as pred.####.exr")
@@ -81,7 +83,7 @@ def _kind(source: str) -> str:
 
 
 def _files(source: str, kind: str, frames: str | None, unpaired: list[Unpaired]) -> dict[str, Path]:
-    """Name -> file. What is in a folder twice, under one stem, goes to `unpaired`."""
+    """Name -> file. What is in a folder twice, under one stem, goes to `unpaired`; contact sheets are nothing."""
     if kind == "pattern":
         there, gaps = existing_frames(source, frames)
         if frames is not None:
@@ -90,8 +92,9 @@ def _files(source: str, kind: str, frames: str | None, unpaired: list[Unpaired])
             ]
         return {str(frame): frame_path(source, frame) for frame in there}
     found: dict[str, list[Path]] = {}
+    extensions = _extensions()
     for path in sorted(Path(source).iterdir()):
-        if path.suffix.lower().lstrip(".") in _extensions() and not path.name.startswith("."):
+        if path.suffix.lower().lstrip(".") in extensions and not (path.name.startswith(".") or is_preview(path)):
             found.setdefault(path.stem, []).append(path)
     if not found:
         raise ReadError(source, "holds no pictures", "check the path")
