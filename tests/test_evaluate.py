@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -214,6 +215,18 @@ def test_a_picture_that_cannot_be_compared_is_one_line(make, told, files, tmp_pa
     assert ran.stderr.startswith(f"{path}: {told}") and ran.stderr.strip() == said["images"][0]["error"]
     ran = hdrnodes("evaluate", files["pred"], files["ref"], "--plate", path)
     assert ran.exit_code == (0 if path.suffix == ".png" else 1)
+
+
+def test_another_crop_of_the_frame_is_refused_and_a_crop_by_itself_is_taken(files, tmp_path):
+    from hdrnodes import write
+
+    image = replace(read(files["pred"]), data_window=(3, 2, 192, 180), display_window=(0, 0, 200, 190))
+    write(image, tmp_path / "crop.exr")
+    write(replace(image, data_window=(0, 0, 192, 180)), tmp_path / "corner.exr")
+    ran = hdrnodes("evaluate", tmp_path / "crop.exr", tmp_path / "corner.exr")
+    told = f"{tmp_path}/crop.exr: begins at 3, 2 of its display window, and REF at 0, 0; give both with one data window"
+    assert (ran.exit_code, ran.stderr) == (1, f"{told}\n")
+    assert evaluate(tmp_path / "crop.exr", files["ref"], metrics=["log_rmse.log2_y"]).undefined == {}
 
 
 def test_a_plate_of_another_size_is_refused(files, tmp_path):

@@ -13,7 +13,7 @@ import numpy as np
 from hdrnodes.camera.clipping import TOP_CODE
 from hdrnodes.curve import Curve
 from hdrnodes.errors import HdrnodesError, MetricError
-from hdrnodes.image import LINEAR, Image, clean
+from hdrnodes.image import LINEAR, Image, Window, clean
 from hdrnodes.io import read
 from hdrnodes.metrics.base import SAME_SIZE, Array, Mask, Metric, Pair
 from hdrnodes.metrics.protocols import PROTOCOLS
@@ -97,7 +97,8 @@ def evaluate(
 
     Raises:
         ReadError: a file cannot be read.
-        MetricError: a picture is display-referred, sizes differ, the reference is black; no such protocol or metric.
+        MetricError: a picture is display-referred, sizes or places in the frame differ, the reference is black; no such
+            protocol or metric.
         KnobError: OCIO does not know a colour space.
     """
     if protocol not in PROTOCOLS:
@@ -105,7 +106,7 @@ def evaluate(
     chosen = find_metrics(metrics or DEFAULTS[protocol])
     notes: list[str] = []
     ours, theirs = _linear("PRED", test, notes), _linear("REF", reference, notes)
-    _check_size(_called("PRED", test), ours, theirs)
+    _check_place(_called("PRED", test), ours, theirs)
     clipped = None if plate is None else _clipped(Path(plate), theirs)
     aligned = PROTOCOLS[protocol](ours.rgb, theirs.rgb, clipped)
     test_curve = Curve.applied_to(ours)
@@ -183,7 +184,7 @@ def _linear(role: str, source: Source | Image, notes: list[str]) -> Image:
 def _clipped(path: Path, reference: Image) -> Mask:
     """Where any channel of the plate has its top code: H x W."""
     plate = read(path)
-    _check_size(str(path), plate, reference)
+    _check_place(str(path), plate, reference)
     top = TOP_CODE if (plate.bits or 8) <= 8 else 1.0
     return np.asarray(plate.rgb.max(axis=2) >= top)
 
@@ -193,10 +194,22 @@ def _called(role: str, source: Source | Image) -> str:
     return role if isinstance(source, Image) else os.fspath(source)
 
 
-def _check_size(called: str, image: Image, reference: Image) -> None:
+def _check_place(called: str, image: Image, reference: Image) -> None:
+    """Refuse pixels that are not those of the reference's: another size, another place in a frame of one size."""
     if (image.width, image.height) != (reference.width, reference.height):
         problem = f"is {image.width} x {image.height}, and REF {reference.width} x {reference.height}"
         raise MetricError(called, problem, SAME_SIZE)
+    ours, theirs = _place(image), _place(reference)
+    if ours != theirs and ours[2:] == theirs[2:]:
+        problem = f"begins at {ours.x}, {ours.y} of its display window, and REF at {theirs.x}, {theirs.y}"
+        raise MetricError(called, problem, "give both with one data window")
+
+
+def _place(image: Image) -> Window:
+    """Where the data window begins in the display window, and the size of that."""
+    whole = Window(0, 0, image.width, image.height)
+    data, display = image.data_window or whole, image.display_window or whole
+    return Window(data.x - display.x, data.y - display.y, display.width, display.height)
 
 
 def measured(chosen: Sequence[Metric], pair: Pair) -> tuple[dict[str, float | None], dict[str, str]]:
