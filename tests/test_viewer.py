@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import socket
+import time
 import urllib.error
 import urllib.request
 from http.client import HTTPConnection
@@ -395,6 +396,8 @@ def test_the_browser_is_opened_at_the_address(result, monkeypatch):
     monkeypatch.setattr(webbrowser, "open", opened.append)
 
     def interrupted(self):
+        while not opened:  # meanwhile, so that a browser that is waited for has its page
+            time.sleep(0.01)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ViewServer, "serve_forever", interrupted)

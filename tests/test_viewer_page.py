@@ -153,6 +153,14 @@ def test_keys_for_gain_and_gamma(alone, light):
     assert abs(pixels(alone) - shown(light[..., :3])).max() <= ONE_CODE
 
 
+@pytest.mark.parametrize(("modifiers", "gain"), [("modifierAltGraph: true,", "0.5"), ("", "0")])
+def test_a_bracket_by_altgr_is_a_key_and_one_by_ctrl_and_alt_the_browsers(alone, modifiers, gain):
+    pressed = f'{{key: "]", ctrlKey: true, altKey: true, {modifiers} bubbles: true}}'
+    alone.tab.evaluate(f'document.body.dispatchEvent(new KeyboardEvent("keydown", {pressed}))')
+    alone.settle()
+    assert alone.tab.locator("input[type=number][data-knob=gain]").input_value() == gain
+
+
 def test_the_aces_view(any_alone, light):
     any_alone.press("v", "[")
     assert abs(pixels(any_alone) - shown(light[..., :3], -0.5, view="aces")).max() <= ONE_CODE
@@ -290,6 +298,11 @@ def test_the_help_lists_every_key(both):
     listed = both.tab.locator("#help kbd").all_inner_texts()
     assert {*"[];'0vrgbaywsxofh1248+-c?", "Esc"} <= set(listed)
     assert "←" not in listed  # there is one frame
+    zoom = both.text("#zoom")
+    both.tab.locator("#help").hover()
+    both.tab.mouse.wheel(0, 240)
+    both.settle()
+    assert both.text("#zoom") == zoom
     both.press("Escape")
     assert not both.tab.locator("#help").is_visible()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import webbrowser
 from pathlib import Path
+from threading import Thread
 
 import rich_click as click
 from click.exceptions import Exit
@@ -74,7 +75,8 @@ def _serve(pictures: Pictures, port: int, no_browser: bool) -> None:
     with ViewServer(pictures, port) as server:
         result(server.url)
         if not no_browser:
-            webbrowser.open(server.url)  # where there is none, there is the printed address
+            # Some are waited for until they end, and want the page meanwhile. Where there is none, there is the address.
+            Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
         try:
             server.serve_forever()
         except KeyboardInterrupt:  # the way to end it

@@ -71,11 +71,16 @@ export class Keyboard {
     state.onChange(() => (help.hidden = !state.help));
     window.addEventListener("keydown", (event) => {
       const action = does.get(event.key);
-      if (!action || event.ctrlKey || event.metaKey || event.altKey || isForField(event)) return;
+      if (!action || isShortcut(event) || isForField(event)) return;
       event.preventDefault();
       action(state);
     });
   }
+}
+
+/** Whether a key is for the browser. AltGr, by which many keyboards have [ and ], counts as Ctrl and Alt on Windows. */
+function isShortcut(event) {
+  return event.metaKey || ((event.ctrlKey || event.altKey) && !event.getModifierState("AltGraph"));
 }
 
 /** Whether a key is for the field that has the focus: digits for a number, arrows for a slider. */

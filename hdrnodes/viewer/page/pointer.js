@@ -39,7 +39,7 @@ export class Pointer {
   }
 
   #press(event) {
-    if (event.button > 1) return;
+    if (event.button > 1 || isOnHelp(event)) return;
     event.preventDefault(); // no selection, no scrolling on the middle button
     document.activeElement?.blur();
     this.#stage.setPointerCapture(event.pointerId);
@@ -65,6 +65,7 @@ export class Pointer {
   }
 
   #wheel(event) {
+    if (isOnHelp(event)) return;
     event.preventDefault();
     const pixels = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 40 : 1);
     this.#zoomAbout(this.#at(event), this.#state.zoom * 2 ** (-pixels / NOTCH));
@@ -102,4 +103,9 @@ export class Pointer {
     const { width, height } = this.#stage.querySelector("canvas");
     return [width / 2, height / 2];
   }
+}
+
+/** In a low window the list of keys scrolls. */
+function isOnHelp({ target }) {
+  return target.closest("#help") !== null;
 }
