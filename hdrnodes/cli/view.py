@@ -75,7 +75,7 @@ def _serve(pictures: Pictures, port: int, no_browser: bool) -> None:
     with ViewServer(pictures, port) as server:
         result(server.url)
         if not no_browser:
-            # Some are waited for until they end, and want the page meanwhile. Where there is none, there is the address.
+            # Some are waited for, and want the page meanwhile; where there is none, there is the printed address.
             Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
         try:
             server.serve_forever()
