@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 RESAMPLED = 10_000
+AT_ONCE = 500  # so that a shot of thousands of frames stays within 100 MB
 
 
 def paired_interval(
@@ -23,6 +24,7 @@ def paired_interval(
         ones at every call; where N is 1, both are the difference.
     """
     difference = values - against
-    drawn = np.random.default_rng(0).integers(0, len(difference), (RESAMPLED, len(difference)))
-    low, high = np.percentile(difference[drawn].mean(axis=1), [2.5, 97.5])
+    random, count = np.random.default_rng(0), len(difference)
+    means = [difference[random.integers(0, count, (AT_ONCE, count))].mean(axis=1) for _ in range(RESAMPLED // AT_ONCE)]
+    low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
