@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from hdrnodes.cli.telling import json_option, print_json, table_console, verbose_option
+from hdrnodes.cli.telling import json_option, print_json, print_table, verbose_option
 from hdrnodes.plugins import Plugins, installed_plugins
 from hdrnodes.spelling import did_you_mean
 
@@ -30,7 +29,7 @@ def nodes(name: str | None, as_json: bool) -> None:
             print_json([_about(node, plugins) for node in plugins.nodes.values()])
         else:
             rows = [(node.name, _help(node), _owner(node, plugins)) for node in plugins.nodes.values()]
-            _print_table(("node", "does", "plugin"), rows)
+            print_table(("node", "does", "plugin"), rows)
         return
     by_lower_case = {known.lower(): node for known, node in plugins.nodes.items()}
     node = plugins.nodes.get(name) or by_lower_case.get(name.lower())
@@ -74,7 +73,7 @@ def _print_node(node: type[Node], plugins: Plugins) -> None:
             (info.name, info.kind, _shown(info.default), info.allowed, info.unit, info.doc)
             for info in node.knobs().values()
         ]
-        _print_table(("knob", "type", "default", "takes", "unit", ""), rows)
+        print_table(("knob", "type", "default", "takes", "unit", ""), rows)
     computes = inspect.getdoc(sys.modules[node.__module__])
     if computes:
         click.echo(f"\n{computes}")
@@ -84,12 +83,3 @@ def _shown(default: object) -> str:
     if isinstance(default, bool):
         return "true" if default else "false"
     return "" if default is None else str(default)
-
-
-def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.table import Table
-
-    table = Table(*heads, box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for row in rows:
-        table.add_row(*row)
-    table_console().print(table)
