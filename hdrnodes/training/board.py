@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 from hdrnodes.camera.response import apply_response
-from hdrnodes.canvas import BLUE, VERMILION
 from hdrnodes.curve import Curve
-from hdrnodes.curve_plot import draw_curves
 from hdrnodes.training.journal import Line
 from hdrnodes.whole_file import cannot_write
 
@@ -88,6 +86,9 @@ def exposures(light: Tensor) -> Tensor:
 
 def curve_picture(found: Tensor, truth: Tensor) -> Tensor:
     """A plot of an estimated inverse response and the true one, dashed; S samples each: 3 x 760 x 960, 0..1."""
+    from hdrnodes.canvas import BLUE, VERMILION  # needs OpenImageIO, which packed scenes do without
+    from hdrnodes.curve_plot import draw_curves
+
     lines = [
         ("truth", VERMILION, truth.detach().float().cpu().numpy(), True),
         ("estimate", BLUE, found.detach().float().cpu().numpy(), False),

@@ -17,7 +17,6 @@ from hdrnodes.training.joint import JointStage
 from hdrnodes.training.linearize import LinearizeStage
 from hdrnodes.training.linearize_kept import KeptNumbersStage
 from hdrnodes.training.loop import TrainingStage, train
-from hdrnodes.training.pairs import PairMaker, load_pairs
 from hdrnodes.training.plates import PlateMaker
 from hdrnodes.training.recipe import Recipe, StageRecipe
 from hdrnodes.training.refine import RefineStage
@@ -151,6 +150,8 @@ class Session:
             return JointStage(self.maker, self.validation, recipe, self.features)
         real = None
         if self.material.pairs is not None:
+            from hdrnodes.training.pairs import PairMaker, load_pairs  # needs OpenImageIO
+
             real = PairMaker(load_pairs(self.material.pairs), recipe.refine.plates.size, self.workers.device)
         return RefineStage(self.maker, self.validation, recipe.refine, real)
 
