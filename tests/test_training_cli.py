@@ -25,6 +25,13 @@ from hdrnodes.training.trainable import MODELS  # noqa: E402
 
 STAGES = ("dequantize", "linearize", "hallucinate", "refine")
 RUNS = ("dequantize", "linearize", "hallucinate", "joint", "refine")
+SHOWN = {  # in TensorBoard
+    "dequantize": {"plate", "left of the error"},
+    "linearize": {"plate", "curve"},
+    "hallucinate": {"plate", "light"},
+    "joint": {"plate", "light", "curve"},
+    "refine": {"plate", "light", "curve"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +60,17 @@ def log_of(run):
 @pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_every_stage_trains_goes_on_and_comes_out_as_a_model(model, train, tmp_path):
+    pytest.importorskip("tensorboard", reason="needs tensorboard: pip install 'hdrnodes[train]'")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     for run in RUNS:
         assert train(run, "--model", model)[0] == 0
         folder = tmp_path / "runs" / model / run
         last = log_of(folder)[-1]
         assert last["step"] == 2
         assert all(math.isfinite(value) for value in last.values())
+        seen = EventAccumulator(str(folder / "board")).Reload().Tags()["images"]
+        assert set(seen) == SHOWN[run]
         if model == "default":
             before = load_file(folder / "last.safetensors")
             code, said = train(run, "--model", model, "--steps", "3")
@@ -198,6 +210,23 @@ def test_scenes_that_were_packed_train_the_same(train, material, tmp_path):
     assert (tmp_path / "again" / "default" / "dequantize" / "losses.jsonl").read_text() == losses
     done = CliRunner().invoke(main, [*map(str, ["train", "pack", "--scenes", material / "train", "-o", "scenes.exr"])])
     assert done.exit_code == 1 and "which end in .safetensors" in done.stderr
+
+
+@pytest.mark.slow
+def test_packed_scenes_train_without_openimageio_and_what_is_not_needed(material, tmp_path):
+    plain = []
+    for split in ("train", "validation"):
+        plain.append(tmp_path / f"{split}.safetensors")
+        arguments = ["train", "pack", "--scenes", material / split, "-o", plain[-1]]
+        assert CliRunner().invoke(main, list(map(str, arguments))).exit_code == 0
+    lacking = "import sys\nfor name in ('OpenImageIO', 'openvino', 'onnx', 'scipy', 'tensorboard'):\n"
+    lacking += "    sys.modules[name] = None\nfrom hdrnodes.cli import main\nmain()"
+    for stage in ("hallucinate", "linearize"):  # linearize draws plots where it can
+        command = [sys.executable, "-c", lacking, "train", stage, "--scenes", plain[0], "--validation", plain[1]]
+        command += ["--responses", material / "responses.npz", "--config", material / "tiny.toml", "--runs", tmp_path]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == [str(tmp_path / "default" / stage / "best.safetensors")]
 
 
 @pytest.mark.slow

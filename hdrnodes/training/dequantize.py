@@ -60,7 +60,7 @@ class DequantizeStage:
         return {"score": -float(np.mean(gains)), "least": float(np.min(gains))}
 
     def pictures(self, network: nn.Module) -> dict[str, Tensor]:
-        """How far the plate is from the truth, and beside it what is left: none is grey, 8 codes black or white."""
+        """A plate; how far it is from the truth, and beside that what is left: none is grey, 8 codes black or white."""
         plates = self.validation[0]
         apart = torch.cat([plates.codes - plates.display, network(plates.codes) - plates.display], dim=-1)
-        return {"left of the error": 0.5 + apart[0] * 255 / (2 * SHOWN)}
+        return {"plate": plates.codes[0], "left of the error": 0.5 + apart[0] * 255 / (2 * SHOWN)}

@@ -106,6 +106,7 @@ class HallucinateStage:
         features: VGGFeatures | None = None,
     ) -> None:
         self.maker, self.recipe, self.batch, self.features = maker, recipe, recipe.batch, features
+        self.plate = validation.plates[0].codes[0]
         self.validation = [
             (invert_response(plates.codes, plates.curve), plates.light.clamp(max=2**CEILING))
             for plates in validation.plates
@@ -138,9 +139,10 @@ class HallucinateStage:
         }
 
     def pictures(self, network: nn.Module) -> dict[str, Tensor]:
-        """Three exposures of the result, below them those of the truth."""
+        """A plate; three exposures of the result, below them those of the truth."""
         linear, light = self.validation[0]
-        return {"light": torch.cat([exposures(each[0]) for each in (with_invented(network, linear), light)], dim=1)}
+        rows = [exposures(each[0]) for each in (with_invented(network, linear), light)]
+        return {"plate": self.plate, "light": torch.cat(rows, dim=1)}
 
 
 def _stops_apart(found: Tensor, light: Tensor) -> Tensor:

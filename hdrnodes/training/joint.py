@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from hdrnodes.training.board import exposures
 from hdrnodes.training.dequantize import dequantize_losses
 from hdrnodes.training.hallucinate import hallucinate_losses
-from hdrnodes.training.linearize import linearize_losses
+from hdrnodes.training.linearize import curve_pictures, linearize_losses
 from hdrnodes.training.losses import counted
 from hdrnodes.training.plates import PlateMaker
 from hdrnodes.training.recipe import Recipe
@@ -61,7 +61,9 @@ class JointStage:
         return mean_scores(scores)
 
     def pictures(self, network: nn.Module) -> dict[str, Tensor]:
-        """Three exposures of the result, below them those of the truth."""
+        """A plate; three exposures of the result, below them those of the truth; the curve."""
         plates = self.validation[0]
-        found = network(plates.codes).hallucinated
-        return {"light": torch.cat([exposures(each[0]) for each in (found, plates.light)], dim=1)}
+        answers: Answers = network(plates.codes)
+        rows = [exposures(each[0]) for each in (answers.hallucinated, plates.light)]
+        curve = curve_pictures(answers.curve[0], plates.curve[0, 0])
+        return {"plate": plates.codes[0], "light": torch.cat(rows, dim=1), **curve}

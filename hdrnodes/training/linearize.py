@@ -20,7 +20,7 @@ def estimated_curve(network: nn.Module, display: Tensor) -> Tensor:
     """The network's curve for whole frames, display-referred, N x 3 x H x W -> N x 1024.
 
     In float32 whatever the rest is trained in: the basis rounded to bfloat16 moves each curve by 0.026 RMS (measured),
-    a third of what there is to find.
+    a third of what there is to find; rounded to TF32, which a GPU may take, by 0.0001.
     """
     with torch.autocast(display.device.type, enabled=False):
         curve: Tensor = network(display.float())
@@ -60,6 +60,14 @@ def curve_scores(found: Iterable[Tensor], truth: Iterable[Tensor]) -> dict[str, 
     return {"score": float(np.mean(errors)), "median": float(np.median(errors)), "worst": float(np.max(errors))}
 
 
+def curve_pictures(found: Tensor, truth: Tensor) -> dict[str, Tensor]:
+    """A plot of one curve over the other, S samples each; none where OpenImageIO, which draws it, is missing."""
+    try:
+        return {"curve": curve_picture(found, truth)}
+    except ImportError:
+        return {}
+
+
 class LinearizeStage:
     """What `loop.train` needs for this stage. The score is the curve's RMSE on plates as they are."""
 
@@ -80,5 +88,6 @@ class LinearizeStage:
         return curve_scores(found, (curve for _, curve in self.validation))
 
     def pictures(self, network: nn.Module) -> dict[str, Tensor]:
+        """A plate, and its curve."""
         codes, curve = self.validation[0]
-        return {"curve": curve_picture(estimated_curve(network, codes)[0], curve[0])}
+        return {"plate": codes[0], **curve_pictures(estimated_curve(network, codes)[0], curve[0])}

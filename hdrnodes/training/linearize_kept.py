@@ -13,8 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from hdrnodes.training.board import curve_picture
-from hdrnodes.training.linearize import curve_scores, curve_terms
+from hdrnodes.training.linearize import curve_pictures, curve_scores, curve_terms
 from hdrnodes.training.losses import weighted
 from hdrnodes.training.plates import PlateMaker
 from hdrnodes.training.randomness import generator
@@ -59,6 +58,7 @@ class KeptNumbersStage:
                 save_file(kept, temporary, metadata=drawn_with)
         device = validation.plates[0].codes.device
         self.numbers, self.curves = kept["numbers"].to(device), kept["curves"].to(device)
+        self.plate = validation.plates[0].codes[0]
         self.validation = [(_numbers(network, plates.codes), plates.curve[:, 0]) for plates in validation.plates]
 
     def step(self, network: nn.Module, random: torch.Generator) -> dict[str, Tensor]:
@@ -71,8 +71,9 @@ class KeptNumbersStage:
         return curve_scores(found, (curve for _, curve in self.validation))
 
     def pictures(self, network: nn.Module) -> dict[str, Tensor]:
+        """A plate, and its curve."""
         numbers, curve = self.validation[0]
-        return {"curve": curve_picture(self._curve(network, numbers)[0], curve[0])}
+        return {"plate": self.plate, **curve_pictures(self._curve(network, numbers)[0], curve[0])}
 
     @staticmethod
     def _curve(network: nn.Module, numbers: Tensor) -> Tensor:

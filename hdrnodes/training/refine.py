@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hdrnodes.training.board import exposures
 from hdrnodes.training.hallucinate import CEILING
+from hdrnodes.training.linearize import curve_pictures
 from hdrnodes.training.losses import counted, log_light, luminance, per_plate, stops, weighted
 from hdrnodes.training.photograph import Plates, photograph
 from hdrnodes.training.recipe import RefineRecipe, RefineWeights
@@ -84,11 +85,12 @@ class RefineStage:
         return mean_scores(scores)
 
     def pictures(self, network: nn.Module) -> dict[str, Tensor]:
-        """Three exposures of the result, below them those without refine, and of the truth."""
+        """A plate; three exposures of the result, below them those without refine, and of the truth; the curve."""
         plates = self.validation[0]
         answers: Answers = network(plates.codes)
         rows = [exposures(each[0]) for each in (answers.refined, answers.hallucinated, plates.light)]
-        return {"light": torch.cat(rows, dim=1)}
+        curve = curve_pictures(answers.curve[0], plates.curve[0, 0])
+        return {"plate": plates.codes[0], "light": torch.cat(rows, dim=1), **curve}
 
     def _draw(self, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Codes and light, made ones first."""
