@@ -20,6 +20,7 @@ import numpy as np
 from array_api_compat import array_namespace, device, is_torch_array
 
 from hdrnodes.camera.basis import DIRECTIONS, response_basis
+from hdrnodes.camera.constants import constant
 
 Array = Any
 
@@ -122,7 +123,7 @@ def _largest(values: Array, count: int) -> Array:
 def _likeliest(first: Array, middle: Array, last: Array, is_edge: Array) -> Array:
     """Weights and what is left of their uncertainty, N x 22, from N x 3 x P edges."""
     xp = array_namespace(first)
-    basis = {name: xp.asarray(value, device=device(first)) for name, value in _tables().items()}
+    basis = {name: constant(first, _table, name) for name in _tables()}
     places = [_place(each) for each in (first, middle, last)]
     fixed = [_look_up(basis["mean"], *place) for place in places]  # N x 3 x P
     moved = [_look_up(basis["directions"], *place) for place in places]  # 11 x N x 3 x P
@@ -164,8 +165,8 @@ def _likeliest(first: Array, middle: Array, last: Array, is_edge: Array) -> Arra
         information = xp.astype(
             curvature + xp.eye(DIRECTIONS, dtype=first.dtype, device=device(first)) * prior, xp.float64
         )
-        weights = xp.astype(xp.linalg.solve(information, xp.astype(at[..., None], xp.float64))[..., 0], first.dtype)
-    left = xp.astype(xp.linalg.diagonal(xp.linalg.inv(information)), first.dtype)
+        weights = xp.astype(_solve(information, xp.astype(at[..., None], xp.float64))[..., 0], first.dtype)
+    left = xp.astype(xp.linalg.diagonal(_inverse(information)), first.dtype)
     uncertain = xp.sqrt(xp.clip(left * prior, 0.0, 1.0))
     return xp.concat([xp.clip(weights / basis["spread"], -6.0, 6.0), uncertain], axis=1)
 
@@ -189,6 +190,26 @@ def _tables() -> dict[str, np.ndarray]:
         "mean_slope": slope(basis.mean[None])[0],
         "direction_slopes": slope(basis.directions),
     }
+
+
+def _table(name: str) -> np.ndarray:
+    return _tables()[name]
+
+
+def _solve(matrices: Array, right: Array) -> Array:
+    if not is_torch_array(matrices):
+        return np.linalg.solve(matrices, right)
+    import torch
+
+    return torch.linalg.solve_ex(matrices, right).result  # `solve` waits for a GPU to say that all can be solved
+
+
+def _inverse(matrices: Array) -> Array:
+    if not is_torch_array(matrices):
+        return np.linalg.inv(matrices)
+    import torch
+
+    return torch.linalg.inv_ex(matrices).inverse
 
 
 def _place(display: Array) -> tuple[Array, Array]:

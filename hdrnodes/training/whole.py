@@ -17,15 +17,17 @@ class WholeFrame(nn.Module):
         longer_side: pixels, of the reduced frame.
     """
 
+    window: Tensor
+
     def __init__(self, network: StageNetwork, overview_network: StageNetwork, longer_side: int) -> None:
         super().__init__()
         self.network, self.overview_network, self.longer_side = network, overview_network, longer_side
         self.taken = len(network.example_inputs()) - 2
+        self.register_buffer("window", torch.tensor([[0.0, 0.0, 1.0, 1.0]]), persistent=False)
 
     def forward(self, *pixels: Tensor) -> Tensor:
         context = self.overview_network(*(overview(each, self.longer_side) for each in pixels))
-        window = torch.tensor([[0.0, 0.0, 1.0, 1.0]], device=context.device).expand(len(context), -1)
-        answer: Tensor = self.network(*pixels[: self.taken], context, window)
+        answer: Tensor = self.network(*pixels[: self.taken], context, self.window.expand(len(context), -1))
         return answer
 
 
