@@ -1,7 +1,9 @@
 """`hdrnodes evaluate`: protocols, pairs of files, what is undefined and why, tables and what is refused."""
 
 import csv
+import errno
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -267,6 +269,28 @@ def test_a_set_is_summed_up_beside_another_method(shots):
     assert "95 % interval" in table and f"{ours[1]:.4f}" in table
     again = hdrnodes("evaluate", shots / "pred", shots / "ref", *command)
     assert again.exit_code == 1 and "table.csv: exists already" in again.stderr
+
+
+def test_a_picture_that_the_report_has_no_room_for_is_left_out_of_both_methods(shots, monkeypatch):
+    sections = []
+
+    def full_at_the_second_section(temporary):
+        sections.extend([temporary] if temporary.suffix == ".html" else [])
+        if len(sections) == 2 and sections[1] == temporary:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("hdrnodes.whole_file._settle", full_at_the_second_section)
+    command = ("--against", shots / "other", "--metric", "log_rmse.log2_y", "--csv", shots / "table.csv")
+    ran, said = evaluated(shots / "pred", shots / "ref", *command, "--report", shots / "report.html")
+    assert ran.exit_code == 1 and [image["ok"] for image in said["images"]] == [True, False, True]
+    assert "could not be written, for the disk is full" in said["images"][1]["error"] and "bug" not in ran.stderr
+    theirs, against = np.log2([2.3, 3.2]), said["summary"]["log_rmse.log2_y"]["against"]
+    assert (against["count"], against["median"]) == (2, pytest.approx(np.median(theirs), abs=1e-4))
+    assert against["mean"] == pytest.approx((np.log2([1.1, 1.4]) - theirs).mean(), abs=1e-4)
+    rows = list(csv.DictReader((shots / "table.csv").read_text().splitlines()))
+    assert [row["name"] for row in rows] == ["shot.0001", "shot.0004"] * 2
+    page = (shots / "report.html").read_text(encoding="utf-8")
+    assert "2 of 3 pictures" in page
 
 
 def test_the_baseline_is_the_plate_through_its_inverse_response(files, tmp_path):

@@ -200,11 +200,10 @@ def _compare(paths: Paths, job: _Job, teller: Teller) -> Evaluated:
     row = Evaluated(paths.name, paths.test)
     try:
         with log_as_notes(lambda text: teller.note(paths.name, text)):
-            found = job.scores(paths.test, paths)
-            row.other = job.other(paths)
+            found, other = job.scores(paths.test, paths), job.other(paths)
             if job.reporter:
                 job.reporter.keep()
-            row.found = found
+            row.found, row.other = found, other
     except HdrnodesError as error:
         row.error = str(error)
     except MemoryError:

@@ -57,7 +57,7 @@ class Reporter:
         self._methods.append(Method(name, comparison.scores, draw_method(comparison, self._scene.white)))
 
     def keep(self) -> None:
-        """Put what was drawn into the report."""
+        """Put what was drawn into the report. Raises WriteError where the disk has no room for it."""
         if self._scene:
             self.report.add(self._scene, self._methods)
         self.forget()
@@ -73,7 +73,7 @@ class Reporter:
             WriteError: it cannot be written.
         """
         methods = [("result", [row.found for row in rows if row.found])]
-        if others := [row.other for row in rows if row.other and row.found]:
+        if others := [row.other for row in rows if row.other]:
             methods.append((self.other_name, others))
         failed = [(row.name, row.error) for row in rows if row.error]
         self.report.write(path, methods, summaries, failed, overwrite)

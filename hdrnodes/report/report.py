@@ -1,4 +1,4 @@
-"""The report as a file: sections of pictures, kept on the disk until the set is whole; then the page around them."""
+"""The report as a file: sections of pictures, each a file until the set is whole; then the page around them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory
 from types import TracebackType
 
 import numpy as np
@@ -42,23 +42,30 @@ class Asked:
 
 
 class Report(AbstractContextManager["Report"]):
-    """Put a page together. What is added goes to a temporary file at once: a picture is up to a megabyte."""
+    """Put a page together. What is added goes to a temporary folder at once: a picture is up to a megabyte."""
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
-        self._sections = TemporaryFile("w+", encoding="utf-8", errors=_NO_UTF8)
-        self._count = 0
+        self._folder = TemporaryDirectory(ignore_cleanup_errors=True)
+        self._sections: list[Path] = []
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._sections.close()
+        self._folder.cleanup()
 
     def add(self, scene: ScenePictures, methods: Sequence[Method]) -> None:
-        """Add a picture: of the result first, and of the other method where there is one."""
-        self._count += 1
-        self._sections.write(picture_section(self._count, scene, methods, self._asked.metrics))
-        self._sections.write("\n")
+        """Add a picture: of the result first, and of the other method where there is one.
+
+        Raises:
+            WriteError: the disk for temporary files is full; the report is then as it was before.
+        """
+        number = self._count + 1
+        path = Path(self._folder.name) / f"{number}.html"
+        section = f"{picture_section(number, scene, methods, self._asked.metrics)}\n"
+        with whole_file(path) as temporary:
+            temporary.write_text(section, encoding="utf-8", errors=_NO_UTF8, newline="\n")
+        self._sections.append(path)
 
     def write(
         self,
@@ -95,10 +102,14 @@ class Report(AbstractContextManager["Report"]):
             yield failed_section(failed)
         if self._count > 1:
             yield set_section(self._asked.metrics, methods, summaries)
-        self._sections.seek(0)
-        yield from self._sections
+        for section in self._sections:
+            yield section.read_text(encoding="utf-8")
         yield tag("section", tag("h2", "The metrics"), legend_of_metrics(self._asked.metrics), id="metrics")
         yield f"</main><script>{_packaged('page.js')}</script></body></html>\n"
+
+    @property
+    def _count(self) -> int:
+        return len(self._sections)
 
     def _title(self, methods: Sequence[tuple[str, Sequence[Scores]]]) -> str:
         return methods[0][1][0].name if self._count == 1 else _counted(self._count, self._count)
