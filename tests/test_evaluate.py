@@ -18,7 +18,7 @@ pytest.importorskip("scipy", reason="some metrics need scipy: pip install 'hdrno
 from hdrnodes.curve import Curve  # noqa: E402  (after the skip)
 from hdrnodes.errors import MetricError  # noqa: E402
 from hdrnodes.io import read  # noqa: E402
-from hdrnodes.metrics.base import luminance  # noqa: E402
+from hdrnodes.metrics.base import Pair, luminance  # noqa: E402
 from hdrnodes.metrics.evaluate import evaluate  # noqa: E402
 from hdrnodes.metrics.pairing import pair_up  # noqa: E402
 from hdrnodes.metrics.protocols import PROTOCOLS, pre_mapped  # noqa: E402
@@ -178,11 +178,16 @@ def test_primaries_are_converted_and_said(files, tmp_path):
 def test_grey_alpha_and_what_is_no_number_are_taken_and_said(files, tmp_path):
     light = scene()
     light[0, 0, 0], light[0, 1, 0], light[0, 2, 0] = np.nan, np.inf, -1
+    light[1, 0, :2] = -1
     save(tmp_path / "four.exr", np.dstack([light, np.ones(light.shape[:2])]), "float")
     _, said = evaluated(tmp_path / "four.exr", files["ref"])
-    notes = " ".join(said["images"][0]["notes"])
-    for note in ("1 values that are NaN", "1 values that are infinite", "1 values below 0", "PRED has alpha"):
-        assert note in notes
+    notes = said["images"][0]["notes"]
+    assert {
+        "PRED has 1 value that is NaN: it counts as 0",
+        "PRED has 1 value that is infinite: it counts as the largest that is not",
+        "PRED has 3 values below 0: they count as 0",
+        "PRED has alpha, which is left out",
+    } <= set(notes)
     assert all(value is not None for name, value in said["images"][0]["values"].items() if "side" not in name)
     save(tmp_path / "grey.exr", light[5:6].repeat(180, axis=0)[..., :1], "float")
     _, said = evaluated(tmp_path / "grey.exr", files["ref"])
@@ -374,6 +379,42 @@ def test_a_metric_whose_package_is_missing_is_undefined_and_says_what_to_install
     image = said["images"][0]
     assert image["values"]["pu21.vsi"] is None and image["values"]["pu21.psnr_rgb"] is not None
     assert image["undefined"]["pu21.vsi"] == "scipy is not installed; pip install 'hdrnodes[metrics]'"
+    listed = json.loads(hdrnodes("evaluate", "--list", "--json").stdout)
+    video = next(each["missing"] for each in listed if "cvvdp" in (each["missing"] or ""))
+    remedy = "pip install 'hdrnodes[metrics]' && pip install --no-deps cvvdp==0.5.7"
+    assert video == f"pycvvdp and torch are not installed; {remedy}"
+
+
+def test_all_weights_that_are_missing_are_named(monkeypatch, tmp_path):
+    from hdrnodes.metrics import registry
+
+    monkeypatch.setattr(registry, "find_spec", lambda name: name)
+    monkeypatch.setenv("HDRNODES_CACHE", str(tmp_path))
+    (dists,) = {registry.missing(each) for each in metrics().values() if len(each.weights) == 2}
+    assert dists.endswith(" are missing; bring it with `hdrnodes metric-weights`") and " and " in dists
+
+
+@pytest.mark.parametrize(
+    "error, told",
+    [
+        (
+            RuntimeError("[enforce fail] can't allocate memory\nmore"),
+            "RuntimeError: [enforce fail] can't allocate memory",
+        ),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_a_metric_that_trips_costs_no_other_its_number(error, told, files):
+    from hdrnodes.metrics.evaluate import measured
+
+    def trips(_):
+        raise error
+
+    good = find_metrics(["log_rmse.log2_y"])[0]
+    pair = Pair(scene(), scene() * 2)
+    values, undefined = measured([replace(good, id="trips", function=trips), good], pair)
+    assert values == {"trips": None, good.id: pytest.approx(1, abs=1e-5)}
+    assert undefined == {"trips": f"cannot be computed ({told})"}
 
 
 def test_the_metrics_are_listed_without_scipy_or_torch():
@@ -402,6 +443,28 @@ def test_a_folder_that_is_not_there_is_one_line(shots):
     (shots / "empty").mkdir()
     ran = hdrnodes("evaluate", shots / "pred", shots / "empty")
     assert (ran.exit_code, ran.stderr) == (1, f"{shots}/empty: holds no pictures; check the path\n")
+
+
+def test_what_fails_before_any_comparison_is_in_the_json(shots):
+    for given in ((shots / "pred", shots / "reff"), (shots / "pred", shots / "ref", "--curve", shots / "none.csv")):
+        ran, said = evaluated(*given)
+        assert (ran.exit_code, said["images"], said["summary"]) == (1, [], {})
+        assert ran.stderr == f"{said['error']}\n" and "does not exist" in said["error"] and said["metrics"]
+    _, said = evaluated(shots / "pred", shots / "ref", "--metric", "log_rmse.log2_y")
+    assert said["error"] is None
+
+
+@pytest.mark.parametrize("role", ["ref", "plate"])
+def test_folders_and_patterns_with_nothing_in_common_are_one_line(shots, role):
+    for path in (shots / role).iterdir():
+        path.rename(path.with_name(path.name.replace("shot.0", f"{role}.1")))
+    folders = [shots / "pred", shots / "ref", *(["--plate", shots / "plate"] if role == "plate" else [])]
+    ran = hdrnodes("evaluate", *folders)
+    told = f"{shots}/pred: has no picture called as one in {shots}/{role} (here shot.0001, there {role}.1001)"
+    assert (ran.exit_code, ran.stderr) == (1, f"{told}; name those that belong together alike\n")
+    if role == "ref":
+        ran = hdrnodes("evaluate", shots / "pred" / "shot.####.exr", shots / "ref" / "ref.####.exr")
+        assert (ran.exit_code, ran.stderr.count("\n")) == (1, 1) and "(here 1, there 1001)" in ran.stderr
 
 
 def test_the_contact_sheet_beside_a_result_is_no_result(shots):

@@ -124,7 +124,7 @@ def test_light_beyond_halfs_range_is_shown_at_its_end_and_read_as_it_is(tmp_path
     picture = Picture.load(save(tmp_path / "bright.exr", pixels, "float"))
     assert picture.pyramid.tile(0, 0, 0)[2, 3].tolist() == [65504, -65504, 0]
     assert picture.reading(2, 1)["rgb"] == [1e9, -1e6, "nan"]
-    assert picture.notes == ("1 value no numbers: shown as 0", "2 values beyond 65504: shown as that")
+    assert picture.notes == ("1 value is no number: shown as 0", "2 values beyond 65504: shown as that")
     json.dumps(picture.reading(2, 1), allow_nan=False)
 
 

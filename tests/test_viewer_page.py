@@ -402,7 +402,7 @@ def test_what_is_no_number_is_said_and_shown_as_black(page, tmp_path, light):
     save(tmp_path / "bad.exr", pixels_, "float")
     with served(tmp_path / "bad.exr") as server:
         page.open(server.url).press("4")
-        assert "bad.exr: 3 values no numbers" in page.text("#message")
+        assert "bad.exr: 3 values are no numbers" in page.text("#message")
         assert "bad.exr: 3 values beyond 65504" in page.text("#message")
         seen = pixels(page)
         assert (seen[0, 0] == 0).all() and (seen[0, 1] == 255).all()

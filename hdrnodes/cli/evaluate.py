@@ -101,10 +101,15 @@ def evaluate(
     if baseline and (plate is None or against is not None):
         raise click.UsageError("--baseline is of the --plate, and in place of --against")
     teller = Teller()
-    own_curve = Curve.load(curve) if curve else None
-    for file in filter(None, (csv_file, report_file)):
-        check_writable(file, overwrite)
-    pairs, unpaired = _pairs(pred, ref, plate, against, frames)
+    try:
+        own_curve = Curve.load(curve) if curve else None
+        for file in filter(None, (csv_file, report_file)):
+            check_writable(file, overwrite)
+        pairs, unpaired = _pairs(pred, ref, plate, against, frames)
+    except HdrnodesError as error:
+        if as_json:
+            print_json(as_json_value(protocol, chosen, [], {}, str(error)))
+        raise
     for each in unpaired:
         teller.error(str(each.error))
     with ExitStack() as stack:

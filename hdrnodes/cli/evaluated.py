@@ -9,7 +9,7 @@ from typing import Any
 
 import rich_click as click
 
-from hdrnodes.cli.telling import print_json, table_console
+from hdrnodes.cli.telling import print_json, print_table
 from hdrnodes.metrics.base import Metric
 from hdrnodes.metrics.evaluate import Scores
 from hdrnodes.metrics.registry import missing
@@ -36,7 +36,7 @@ def print_metrics(listed: Sequence[Metric], as_json: bool) -> None:
         return
     # A row less for each that is there raw: the corrected ones are told in a line.
     shown = [each for each in listed if each.id.removesuffix(".crf") not in lacking or not each.id.endswith(".crf")]
-    _print_table(
+    print_table(
         ("metric", "unit", "better", "range", "here", "source"),
         [
             (each.id, each.unit, BETTER[each.better], each.range, lacking[each.id] or "yes", each.source)
@@ -70,15 +70,24 @@ def print_result(
         rows.append((*row, metric.unit, BETTER[metric.better], why[0] if why else ""))
     if not several:
         _print_alignment(found[0])
-    _print_table((*heads, "unit", "better", ""), rows)
+    print_table((*heads, "unit", "better", ""), rows)
 
 
 def as_json_value(
-    protocol: str, chosen: Sequence[Metric], rows: Sequence[Evaluated], summaries: Mapping[str, Summary]
+    protocol: str,
+    chosen: Sequence[Metric],
+    rows: Sequence[Evaluated],
+    summaries: Mapping[str, Summary],
+    error: str | None = None,
 ) -> dict[str, Any]:
-    """All there is to say, for `--json`. Undefined numbers are null, and `undefined` says why."""
+    """All there is to say, for `--json`. Undefined numbers are null, and `undefined` says why.
+
+    Args:
+        error: why no picture was compared at all.
+    """
     return {
         "protocol": protocol,
+        "error": error,
         "metrics": {metric.id: _about(metric) for metric in chosen},
         "images": [_row(each) for each in rows],
         "summary": {name: asdict(summary) for name, summary in summaries.items()},
@@ -114,12 +123,3 @@ def _about(metric: Metric) -> dict[str, Any]:
 def _print_alignment(scores: Scores) -> None:
     if scores.gain is not None:
         click.echo(f"gain {scores.gain:+.3f} stops; 1.0 of the reference is {scores.scale:.5g} cd/m2")
-
-
-def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.table import Table
-
-    table = Table(*heads, box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for row in rows:
-        table.add_row(*row)
-    table_console().print(table)

@@ -24,6 +24,16 @@ from hdrnodes.nodes.inverse_crf import InverseCRF
 
 Source = str | os.PathLike[str]
 
+# What `clean` counts -> how it is said of one value, and of more.
+REPLACED = {
+    "nan": ("1 value that is NaN: it counts as 0", "{} values that are NaN: they count as 0"),
+    "infinite": (
+        "1 value that is infinite: it counts as the largest that is not",
+        "{} values that are infinite: they count as the largest that is not",
+    ),
+    "negative": ("1 value below 0: it counts as 0", "{} values below 0: they count as 0"),
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
@@ -175,9 +185,7 @@ def _linear(role: str, source: Source | Image, notes: list[str]) -> Image:
     if image.alpha is not None:
         notes.append(f"{role} has alpha, which is left out")
     image, counts = clean(image)
-    said = {"nan": "that are NaN count as 0", "infinite": "that are infinite count as the largest that is not"}
-    said["negative"] = "below 0 count as 0"
-    notes += [f"{role} has {count} values {said[what]}" for what, count in counts.items()]
+    notes += [f"{role} has {REPLACED[what][count > 1].format(count)}" for what, count in counts.items()]
     return image
 
 
@@ -224,6 +232,8 @@ def measured(chosen: Sequence[Metric], pair: Pair) -> tuple[dict[str, float | No
                 value = metric.function(pair)
             except HdrnodesError as error:
                 reason = str(error)
+            except (MemoryError, RuntimeError) as error:  # torch's, of which any metric may run out or trip
+                reason = _why_not_computed(error)
             else:
                 if math.isfinite(value):
                     values[metric.id] = value
@@ -232,3 +242,8 @@ def measured(chosen: Sequence[Metric], pair: Pair) -> tuple[dict[str, float | No
         if reason is not None:
             undefined[metric.id] = reason
     return values, undefined
+
+
+def _why_not_computed(error: MemoryError | RuntimeError) -> str:
+    said = str(error).strip().partition("\n")[0]
+    return f"cannot be computed ({type(error).__name__}{f': {said}' if said else ''})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,8 @@ def pair_up(
         The comparisons, in order of their names or frames; and every file without a partner.
 
     Raises:
-        ReadError: a file, folder or sequence is not there at all, or `frames` is no range.
+        ReadError: a file, folder or sequence is not there at all, or has no name in common with PRED's; `frames` is no
+            range.
         MetricError: they are of different kinds.
     """
     given = {"PRED": test, "REF": reference, "the plate": plate, "the other method": against}
@@ -62,6 +63,8 @@ def pair_up(
         return [_paths(Path(test).stem, {role: Path(each) for role, each in sources.items()})], []
     unpaired: list[Unpaired] = []
     files = {role: _files(each, kinds[role], frames, unpaired) for role, each in sources.items()}
+    for role in files:
+        _check_some_in_common(sources, files, role)
     names = {name for found in files.values() for name in found} - _names(unpaired)
     whole = []
     for name in sorted(names, key=int if kinds["PRED"] == "pattern" else str):
@@ -103,6 +106,15 @@ def _files(source: str, kind: str, frames: str | None, unpaired: list[Unpaired])
             error = MetricError(paths[0], f"is one of several called {name}", "leave one of them in the folder")
             unpaired.append(Unpaired(name, paths[0], error))
     return {name: paths[0] for name, paths in found.items() if len(paths) == 1}
+
+
+def _check_some_in_common(sources: Mapping[str, str], files: Mapping[str, Mapping[str, Path]], role: str) -> None:
+    """Two folders of other names are one fault, and not one for each file."""
+    ours, theirs = files["PRED"], files[role]
+    if ours and theirs and ours.keys().isdisjoint(theirs):
+        examples = f"here {next(iter(ours))}, there {next(iter(theirs))}"
+        problem = f"has no picture called as one in {sources[role]} ({examples})"
+        raise ReadError(sources["PRED"], problem, "name those that belong together alike")
 
 
 def _names(unpaired: Iterable[Unpaired]) -> set[str]:

@@ -60,18 +60,24 @@ def missing(metric: Metric) -> str | None:
     """What it needs and this machine has not, and how to get it; None where it can run."""
     absent = [name for name in metric.packages if find_spec(name) is None]
     if absent:
-        remedy = _BESIDE_THE_EXTRA.get(absent[0], f"pip install 'hdrnodes[{metric.needs}]'")
-        return f"{absent[0]} is not installed; {remedy}"
+        extra = f"pip install 'hdrnodes[{metric.needs}]'"
+        by_the_extra_first = sorted(absent, key=_BESIDE_THE_EXTRA.__contains__)
+        remedies = dict.fromkeys(_BESIDE_THE_EXTRA.get(name, extra) for name in by_the_extra_first)  # each once
+        return f"{_listed(absent)} not installed; {' && '.join(remedies)}"
     if metric.weights:
         from hdrnodes.metrics.weights import REMEDY, weights_path
 
         try:
-            lost = [path for path in map(weights_path, metric.weights) if not path.is_file()]
+            lost = [path.name for path in map(weights_path, metric.weights) if not path.is_file()]
         except ModelError as error:
             return str(error)
         if lost:
-            return f"{lost[0].name} is missing; {REMEDY}"
+            return f"{_listed(lost)} missing; {REMEDY}"
     return None
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 def _corrected(metric: Metric) -> Metric:

@@ -57,9 +57,8 @@ def summarise(found: Sequence[Scores], against: Sequence[Scores] = ()) -> dict[s
         values = [scores.values[name] for scores in found]
         numbers = [value for value in values if value is not None]
         others = [scores.values[name] for scores in against]
-        both = [
-            (value, other) for value, other in zip(values, others, strict=bool(against)) if None not in (value, other)
-        ]
+        pairs = zip(values, others, strict=bool(against))
+        both = [(value, other) for value, other in pairs if None not in (value, other)]
         summaries[name] = Summary(
             len(numbers),
             float(np.median(numbers)) if numbers else None,

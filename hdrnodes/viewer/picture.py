@@ -109,11 +109,12 @@ def _within_half(light: Pixels) -> tuple[Pixels, list[str]]:
     """Light that half floats can hold; and, in words, how much had to change."""
     if -HALF_MAX <= float(light.min()) and float(light.max()) <= HALF_MAX:  # never so where there is a NaN
         return light, []
-    wrong = {
-        "no numbers: shown as 0": int(np.isnan(light).sum()),
-        f"beyond {HALF_MAX}: shown as that": int((np.abs(light) > HALF_MAX).sum()),
-    }
-    notes = [f"{count} value{'s' if count > 1 else ''} {words}" for words, count in wrong.items() if count]
+    nans, beyond = int(np.isnan(light).sum()), int((np.abs(light) > HALF_MAX).sum())
+    notes = []
+    if nans:
+        notes.append("1 value is no number: shown as 0" if nans == 1 else f"{nans} values are no numbers: shown as 0")
+    if beyond:
+        notes.append(f"{beyond} value{'s' if beyond > 1 else ''} beyond {HALF_MAX}: shown as that")
     return np.clip(np.nan_to_num(light, posinf=HALF_MAX, neginf=-HALF_MAX), -HALF_MAX, HALF_MAX), notes
 
 
