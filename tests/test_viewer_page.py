@@ -120,6 +120,17 @@ def test_it_draws_with_webgl_where_there_is_one(any_alone, request):
     assert any_alone.tab.locator("body").get_attribute("data-renderer") == expected
 
 
+def test_a_webgl_that_does_not_take_the_shader_is_not_drawn_with(page, result, light):
+    page.tab.add_init_script(
+        "const taken = WebGL2RenderingContext.prototype.shaderSource;"
+        "WebGL2RenderingContext.prototype.shaderSource = function (shader) { taken.call(this, shader, 'no GLSL'); };"
+    )
+    with served(result) as server:
+        page.open(server.url).press("4")
+        assert page.tab.locator("body").get_attribute("data-renderer") == "software"
+        assert abs(pixels(page) - shown(light[..., :3])).max() <= ONE_CODE
+
+
 def test_it_shows_the_picture_as_computed(any_alone, light):
     assert abs(pixels(any_alone) - shown(light[..., :3])).max() <= ONE_CODE
 

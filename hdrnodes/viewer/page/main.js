@@ -20,8 +20,10 @@ const $ = (selector) => document.querySelector(selector);
 
 const { sides, frames, tile, embedded: alone, version } = embedded("about");
 const state = new State();
+const webgl = WebglRenderer.on($("canvas"));
+if (!webgl) $("canvas").replaceWith($("canvas").cloneNode()); // what was WebGL's once can be drawn on in no other way
 const canvas = $("canvas");
-const renderer = WebglRenderer.on(canvas) ?? new SoftwareRenderer(canvas);
+const renderer = webgl ?? new SoftwareRenderer(canvas);
 const source = alone ? new ThisPage() : new Server();
 let problem = "";
 const tiles = new Tiles(source, tile, (said) => draw(said), (gone) => renderer.forget(gone));

@@ -10,10 +10,14 @@ export class WebglRenderer {
   #places = {};
   #textures = new Map();
 
-  /** Null where the browser has no WebGL 2. @param {HTMLCanvasElement} canvas */
+  /** Null where the browser has no WebGL 2, or one that does not take the shader. @param {HTMLCanvasElement} canvas */
   static on(canvas) {
     const gl = canvas.getContext("webgl2", { alpha: false, antialias: false, depth: false });
-    return gl && new WebglRenderer(gl);
+    try {
+      return gl && new WebglRenderer(gl);
+    } catch {
+      return null;
+    }
   }
 
   constructor(gl) {
