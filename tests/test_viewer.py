@@ -246,6 +246,20 @@ def test_a_picture_that_went_is_said_in_a_line(result):
         assert refusal(server.url + "tile/0/0/0/0/0") == 404
 
 
+def test_what_trips_while_it_answers_is_a_line_and_the_next_is_answered(result, monkeypatch, capfd):
+    def trips(self, x, y):
+        raise ValueError("no such\nluck")
+
+    monkeypatch.setattr(Picture, "reading", trips)
+    with served(result) as server:
+        with pytest.raises(urllib.error.HTTPError) as error:
+            get(server.url + "pixel/0/0/7/9")
+        assert (error.value.code, error.value.read()) == (500, b"pixel/0/0/7/9: ValueError: no such luck")
+        error.value.close()
+        assert get(server.url + "tile/0/0/0/0/0")
+    assert capfd.readouterr().err == "pixel/0/0/7/9: ValueError: no such luck\n"
+
+
 def test_a_browser_that_hangs_up_does_no_harm(result, capfd):
     with served(result) as server:
         for sent in (b"", b"GET ", f"GET /{server.token}/tile/0/0/0/0/0 HTTP/1.1\r\nHost: 127.0.0.1\r\n".encode()):
@@ -366,6 +380,20 @@ def test_a_file_that_is_there_is_not_replaced(result, tmp_path):
     assert ran.exit_code == 1 and "exists already" in ran.stderr
     assert hdrnodes("view", result, "--export", tmp_path / "view.html", "--overwrite").exit_code == 0
     assert (tmp_path / "view.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (["--export", "view.html", "--port", 0], "--port is for the served page, not for --export"),
+        (["--export", "view.html", "--no-browser"], "--no-browser is for the served page, not for --export"),
+        (["--export-size", 2048], "--export-size is only for --export"),
+        (["--overwrite"], "--overwrite is only for --export"),
+    ],
+)
+def test_options_that_would_have_no_effect_are_wrong_usage(result, words, told):
+    ran = hdrnodes("view", result, *words)
+    assert (ran.exit_code, ran.stdout) == (2, "") and told in " ".join(ran.stderr.replace("│", " ").split())
 
 
 def test_a_port_that_is_taken_is_one_line(result):

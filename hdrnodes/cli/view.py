@@ -7,6 +7,8 @@ from pathlib import Path
 from threading import Thread
 
 import rich_click as click
+from click import get_current_context
+from click.core import ParameterSource
 from click.exceptions import Exit
 
 from hdrnodes.cli.plates import check_frames, say_gaps
@@ -48,6 +50,7 @@ def view(
     The page has exposure, view transforms, wipe, pixel values and the response curve; `?` shows its keys. It is
     served to this machine alone, until Ctrl-C. PICTURE and OTHER are files, or frames: out.####.exr.
     """
+    _check_options(bool(export))
     teller = Teller()
     names = [picture] if other is None else [picture, other]
     check_frames(names, frames)
@@ -69,6 +72,14 @@ def view(
     teller.line(f"{export}: {written.size / 1e6:.1f} MB")
     if any(side.gaps for side in sides):
         raise Exit(1)
+
+
+def _check_options(exports: bool) -> None:
+    """Refuse what would have no effect."""
+    for name in ("port", "no_browser") if exports else ("export_size", "overwrite"):
+        if get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} is {'for the served page, not' if exports else 'only'} for --export")
 
 
 def _serve(pictures: Pictures, port: int, no_browser: bool) -> None:

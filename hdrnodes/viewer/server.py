@@ -79,8 +79,9 @@ class ViewServer(ThreadingHTTPServer):
         return f"http://{LOOPBACK}:{self.server_port}/{self.token}/"
 
     def handle_error(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
-        if not isinstance(sys.exception(), ConnectionError):  # the browser has lost interest
-            super().handle_error(request, client_address)
+        error = sys.exception()
+        if error and not isinstance(error, ConnectionError):  # the browser has lost interest
+            _tell(f"viewer: {_in_a_line(error)}")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -102,6 +103,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(b"there is no such thing here", "text/plain", HTTPStatus.NOT_FOUND)
         except HdrnodesError as error:
             self._send(str(error).encode(), "text/plain", HTTPStatus.NOT_FOUND)
+        except ConnectionError:
+            raise  # the browser has lost interest, which is no fault
+        except Exception as error:  # noqa: BLE001 - one answer that trips over a bug must not cost the next
+            told = f"{asked or 'the page'}: {_in_a_line(error)}"
+            _tell(told)
+            self._send(told.encode(), "text/plain", HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def _answer(self, what: str, *where: str) -> None:
         pictures = self.server.pictures
@@ -148,6 +155,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing: a line for each tile is of no use to anybody."""
+
+
+def _in_a_line(error: BaseException) -> str:
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}{f': {said}' if said else ''}"
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def _whole_numbers(words: tuple[str, ...]) -> list[int]:
