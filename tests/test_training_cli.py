@@ -125,6 +125,9 @@ def test_numbers_of_plates_are_drawn_once_and_trained_on(train, material, tmp_pa
     assert train("linearize", "--steps", "3", config=keeping)[0] == 0
     assert numbers.stat().st_mtime_ns == written
     assert [line["step"] for line in log_of(run)] == [0, 2, 3]
+    (run / "last.safetensors").unlink()  # stopped before the first checkpoint, and begun with other scenes
+    assert train("linearize", "--scenes", material / "validation", config=keeping)[0] == 0
+    assert not torch.equal(load_file(numbers)["numbers"], drawn["numbers"])
     keeping.write_text(keeping.read_text() + "\n[linearize.weights]\npicture = 0.0\nstops = 0.0\n")
     code, said = train("linearize", "--model", "published", config=keeping)
     assert code == 1 and "linearize of published sees pixels" in said and "linearize.kept = 0" in said
@@ -247,6 +250,7 @@ def test_two_processes_train_by_one_command(material, tmp_path):
         ("[hallucinate.weights]\npek = 1.0", "hallucinate.weights.pek is no key of a recipe; did you mean peak?"),
         ("[halucinate]\nsteps = 1", "halucinate is no key of a recipe; did you mean hallucinate?"),
         ("[refine.plates]\nsizes = [1, 2]", "refine.plates.sizes is no key of a recipe; did you mean size or resized?"),
+        ("[refine.plates]\nclipped = [0.1, 25]", "refine.plates.clipped.1: Input should be less than or equal to 1"),
         ("[dequantize]\nsteps = 0", "dequantize.steps: Input should be greater than or equal to 1"),
         ("[linearize]\nsees = 'nothing'", "linearize.sees: Input should be 'truth' or 'plate'"),
         ("dequantize = 3", "dequantize: Input should be"),

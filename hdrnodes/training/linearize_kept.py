@@ -5,6 +5,7 @@ rest of it does. So plates are drawn before the first step, and forgotten but fo
 the run's folder.
 """
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,7 +51,7 @@ class KeptNumbersStage:
         self.recipe, self.batch = recipe, recipe.batch
         file = folder / f"numbers-{rank}.safetensors"
         plates = recipe.model_dump_json(include={"kept", "drawn_at_once", "sees", "plates"})
-        drawn_with = {"seed": str(seed), "recipe": plates}
+        drawn_with = {"seed": str(seed), "recipe": plates, "material": _fingerprint(maker)}
         kept = _read(file, drawn_with)
         if kept is None:
             kept = _draw(network, maker, recipe, seed, rank, say)
@@ -103,6 +104,14 @@ def _draw(
         numbers.append(_numbers(network, seen).cpu())
         curves.append(plates.curve[:, 0].cpu())
     return {"numbers": torch.cat(numbers)[: recipe.kept], "curves": torch.cat(curves)[: recipe.kept]}
+
+
+def _fingerprint(maker: PlateMaker) -> str:
+    """Of where the scenes are brightest, and of the responses: of other ones, what was kept says nothing."""
+    told = hashlib.sha256()
+    for each in (maker.scenes.bright, maker.responses.measured):
+        told.update(each.cpu().numpy().tobytes())
+    return told.hexdigest()
 
 
 def _read(file: Path, drawn_with: dict[str, str]) -> dict[str, Tensor] | None:
