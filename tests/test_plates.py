@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install '
 from tiny_material import write_material  # noqa: E402
 
 from hdrnodes.camera.response import apply_response  # noqa: E402  (after the skip)
-from hdrnodes.errors import ReadError, WriteError  # noqa: E402
+from hdrnodes.errors import ReadError, TrainingError, WriteError  # noqa: E402
 from hdrnodes.training.plates import PlateMaker, PlateOptions  # noqa: E402
 from hdrnodes.training.randomness import Lots, generator, uniform  # noqa: E402
 from hdrnodes.training.refine import half_processed  # noqa: E402
@@ -264,7 +264,7 @@ def test_plates_of_one_view_differ_by_their_cameras_alone(draw):
     scale = plates.light[0].amax() / plates.light[1].amax()
     torch.testing.assert_close(plates.light[0], plates.light[1] * scale, rtol=1e-4, atol=1e-6)
     assert not torch.equal(plates.curve[0], plates.curve[1])
-    with pytest.raises(ValueError, match="5 plates are no multiple of 2"):
+    with pytest.raises(TrainingError, match="5 plates are no multiple of 2"):
         draw(n=5, per_view=2)
 
 

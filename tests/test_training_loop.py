@@ -272,7 +272,7 @@ def test_a_full_disk_is_said_and_the_last_checkpoint_is_whole(tmp_path):
 
 
 def test_devices_that_are_not_there_are_said():
-    for name in ("gpu", *([] if torch.cuda.is_available() else ["cuda"]), "cuda:99"):
+    for name in ("gpu", "meta", *([] if torch.cuda.is_available() else ["cuda"]), "cuda:99"):
         with pytest.raises(TrainingError, match=name), together(name):
             pass
     with together() as workers:

@@ -6,6 +6,7 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install '
 
 from hdrnodes.camera.clipping import clip, clip_mask  # noqa: E402  (after the skip)
 from hdrnodes.camera.response import SAMPLES, apply_response, constrain_curve  # noqa: E402
+from hdrnodes.errors import TrainingError  # noqa: E402
 from hdrnodes.training.dequantize import dequantize_losses  # noqa: E402
 from hdrnodes.training.hallucinate import hallucinate_losses  # noqa: E402
 from hdrnodes.training.linearize import estimated_curve, linearize_losses  # noqa: E402
@@ -108,6 +109,8 @@ def test_terms_without_a_weight_are_not_computed():
     terms = {"squared": lambda: torch.tensor([1.0, 3.0]), "share": fail}
     found = weighted(terms, DequantizeWeights(squared=2), torch.ones(2))
     assert {name: float(value) for name, value in found.items()} == {"loss": 4, "squared": 2}
+    with pytest.raises(TrainingError, match="no term of the loss has a weight; give one to squared, share"):
+        weighted(terms, DequantizeWeights(), torch.ones(2))
 
 
 def test_a_perceptual_weight_of_zero_runs_no_network(plates):

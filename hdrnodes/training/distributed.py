@@ -120,8 +120,10 @@ def _device(name: str, local_rank: int | None) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise TrainingError(name, "is no device that torch knows", "say cpu, cuda, cuda:1 ...") from error
+    if device.type == "cpu":
+        return torch.device("cpu")
     if device.type != "cuda":
-        return device
+        raise TrainingError(name, "is no device that training knows", "say cpu, cuda, cuda:1 ...")
     found = torch.cuda.device_count()
     number = device.index if device.index is not None else (local_rank or 0)
     if local_rank is not None and device.index not in (None, local_rank):

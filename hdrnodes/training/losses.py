@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from pydantic import BaseModel
 from torch import Tensor
 
+from hdrnodes.errors import TrainingError
+
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # BT.709
 DARK = 2.0**-8  # of the clip level: below, a log says more of noise than of light
 BLACK, WHITE = 6 / 255, 249 / 255  # grey of the plate, and beyond (Liu et al.: their data loader)
@@ -30,8 +32,11 @@ def weighted(terms: Mapping[str, Callable[[], Tensor]], weights: BaseModel, coun
 
     Raises:
         ValueError: a term gives another shape than `counts` has.
+        TrainingError: no term has a weight.
     """
     told = {name: weight for name, weight in weights.model_dump().items() if weight}
+    if not told:
+        raise TrainingError("recipe", "no term of the loss has a weight", f"give one to {', '.join(terms)}")
     means = {name: batch_mean(terms[name](), counts) for name in told}
     loss = sum((weight * means[name] for name, weight in told.items()), counts.new_zeros(()))
     return {"loss": loss, **means}

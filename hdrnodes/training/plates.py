@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from hdrnodes.camera.exposure import expose, stops_to_clip
 from hdrnodes.camera.resizing import resize
+from hdrnodes.errors import TrainingError
 from hdrnodes.training.losses import LUMINANCE
 from hdrnodes.training.photograph import Plates, photograph, shown_smaller, some_through_a_lens
 from hdrnodes.training.randomness import Lots, normal, uniform
@@ -22,13 +24,17 @@ LARGEST = 1.5  # times the size; what was resized was shot at up to this
 PUREST = 0.02  # of the luminance: the least that a channel has after colours were varied
 METERED = 64  # rows of the picture that the exposure is chosen by: to sort every pixel costs as much as JPEG does
 
+Side = Annotated[int, Field(ge=8)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Degrees = Annotated[float, Field(ge=1, le=150)]
+
 
 class PlateOptions(BaseModel):
     """What the plates of a stage are like. Shares are of all plates."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    size: tuple[int, int] = Field(description="Height and width, pixels.")
+    size: tuple[Side, Side] = Field(description="Height and width, pixels.")
     per_view: int = Field(
         default=1,
         ge=1,
@@ -42,10 +48,10 @@ class PlateOptions(BaseModel):
         "nearly one colour, in colours that no scene has, dark with nothing clipped.",
     )
     one_curve: bool = Field(default=False, description="For all channels; else some plates have three that lie close.")
-    clipped: tuple[float, float] = Field(
+    clipped: tuple[Share, Share] = Field(
         default=(0.0, 0.25), description="The least and the most that an exposure clips, of the pixels."
     )
-    field_of_view: tuple[float, float] = Field(
+    field_of_view: tuple[Degrees, Degrees] = Field(
         default=(30.0, 100.0), description="Horizontal, least and most, degrees."
     )
     lens: float = Field(default=0.4, ge=0, le=1, description="Share with lens blur and veiling glare.")
@@ -91,10 +97,16 @@ class PlateMaker:
         Args:
             n: a multiple of `per_view`.
             random: on the device of the scenes.
+
+        Raises:
+            TrainingError: it is none.
         """
         views = n // self.options.per_view
         if views * self.options.per_view != n:
-            raise ValueError(f"{n} plates are no multiple of {self.options.per_view} of each view")
+            problem = f"{n} plates are no multiple of {self.options.per_view} of each view"
+            raise TrainingError(
+                "recipe", problem, "change plates.per_view, or how many are drawn: batch, drawn_at_once"
+            )
         with _exact(random.device):
             _, shrunk = Lots(views, random).within(0, self.options.resized)
             plates = [self._shoot(views - len(shrunk), random)] if len(shrunk) < views else []
