@@ -73,7 +73,7 @@ def photograph(
     clean = clip(light)
     # The squares favour clean pictures: most plates are shot in good light.
     shot, read = 0.013 * uniform(random, *each) ** 2, 0.005 * uniform(random, *each) ** 2
-    noisy = clip(add_noise(clean, normal(random, *light.shape), shot, read))
+    noisy = clip(add_noise(light.clamp(min=0), normal(random, *light.shape), shot, read))
     lots = Lots(len(light), random)
     strength, amount = 0.3 * uniform(random, *each), uniform(random, *each)
     radius = 0.5 + uniform(random, *each)

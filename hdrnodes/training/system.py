@@ -43,6 +43,9 @@ class System(nn.Module):
         super().train(mode)
         for name in self.fixed:
             self.stages[name].eval()
+        for part in self.modules():
+            if isinstance(part, nn.BatchNorm1d):  # of numbers of a plate each: a handful of plates has no statistics
+                part.eval()
         return self
 
     def forward(self, codes: Tensor) -> Answers:

@@ -46,7 +46,7 @@ class ValidationSet:
 
 
 def validation_set(scenes: Scenes, held_out: Tensor, views: int, size: tuple[int, int] = (384, 512)) -> ValidationSet:
-    """`views` plates of each scene: clip levels, responses, PNG and JPEG 90-97 in turn; always the same ones.
+    """`views` plates of each scene: clip levels, responses, PNG and JPEG 90-96 in turn; always the same ones.
 
     Args:
         scenes: of validation, on the CPU: plates drawn on a GPU would be others.
@@ -58,16 +58,16 @@ def validation_set(scenes: Scenes, held_out: Tensor, views: int, size: tuple[int
         for scene in range(len(scenes)):
             i = view * len(scenes) + scene
             light = random_views(scenes, torch.tensor([scene]), size, random, (55.0, 95.0), toward_light=0.7, widest=95)
-            clipped = CLIPPED[i % len(CLIPPED)]
+            clipped = CLIPPED[(i + i // len(held_out)) % len(CLIPPED)]
             light = expose(light, stops_to_clip(light, torch.tensor([clipped]))[:, None, None, None])
             # 7 is prime to the number of curves: each scene meets others in every round.
             curve = held_out[(i * 7) % len(held_out)][None, None]
-            noisy = add_noise(clip(light), normal(random, *light.shape), 0.004, 0.001)
+            noisy = add_noise(light.clamp(min=0), normal(random, *light.shape), 0.004, 0.001)
             codes = quantise(apply_response(clip(noisy), curve))
             # Two by two, for of even and odd ones each only meets half of the curves.
             written = "JPEG" if i // 2 % 2 else "PNG"
             if written == "JPEG":
-                codes = jpeg(codes, torch.tensor([90.0 + i % 8]), "4:4:4" if i // 4 % 2 else "4:2:0")
+                codes = jpeg(codes, torch.tensor([90.0 + i % 7]), "4:4:4" if i // 4 % 2 else "4:2:0")
             plates.append(Plates(light, apply_response(clip(light), curve), codes, curve))
             kinds.append(Kind(scenes.names[scene], clipped, written))
     return ValidationSet(plates, kinds)
