@@ -5,7 +5,6 @@ import math
 import numpy as np
 import OpenImageIO as oiio
 import pytest
-from pydantic import ValidationError
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install 'hdrnodes[train]'")
 
@@ -291,16 +290,6 @@ def test_a_lens_spreads_light(draw):
     assert not torch.equal(sharp.light, through.light)
     spread = [each.light.amax(dim=1).flatten(1).median(dim=1).values.log2().mean() for each in (sharp, through)]
     assert spread[1] > spread[0] + 0.1  # a veil over the dark, once as much is clipped
-
-
-def test_a_softened_plate_mixes_display_values(draw):
-    sharp, soft = draw(softened=0.0), draw(softened=1.0)
-    assert torch.equal(soft.light, sharp.light)
-    steps = [(plates.display[..., 1:] - plates.display[..., :-1]).abs().mean() for plates in (sharp, soft)]
-    assert steps[1] < 0.9 * steps[0]
-    torch.testing.assert_close(soft.display.mean(), sharp.display.mean(), atol=0.01, rtol=0)
-    with pytest.raises(ValidationError, match="together at most 1"):
-        PlateOptions(size=(8, 8), processed=0.6, softened=0.6)
 
 
 def test_a_processed_plate_is_not_its_response_alone(draw):

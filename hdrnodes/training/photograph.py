@@ -14,7 +14,6 @@ from hdrnodes.camera.quantisation import quantise
 from hdrnodes.camera.resizing import resize
 from hdrnodes.camera.response import apply_response
 from hdrnodes.camera.sharpening import sharpen
-from hdrnodes.camera.spread import blurred
 from hdrnodes.training.randomness import Lots, normal, uniform
 
 WRITTEN_AS_JPEG = 0.7  # of the plates; the others are as PNG has them
@@ -56,9 +55,7 @@ def some_through_a_lens(light: Tensor, share: float, random: torch.Generator) ->
     return Lots(len(light), random).change(light, 0, share, lens)
 
 
-def photograph(
-    light: Tensor, curve: Tensor, processed: float, random: torch.Generator, softened: float = 0.0
-) -> Plates:
+def photograph(light: Tensor, curve: Tensor, processed: float, random: torch.Generator) -> Plates:
     """Run the camera: noise, clipping, response, 8 bits, and JPEG for most.
 
     Args:
@@ -66,8 +63,6 @@ def photograph(
         curve: N x C x 1024 inverse responses.
         processed: share of the plates that the camera tone-maps locally and sharpens.
         random: on the device of the others.
-        softened: share, of the others, whose pixels were averaged behind the response, as a file that was made much
-            smaller has them, or one that a camera smoothed.
     """
     each = (len(light), 1, 1, 1)
     clean = clip(light)
@@ -85,15 +80,10 @@ def photograph(
     def sharpened(some: Tensor, indices: Tensor) -> Tensor:
         return sharpen(some, amount[indices], radius[indices])
 
-    def soft(some: Tensor, indices: Tensor) -> Tensor:
-        return blurred(some, 1.5 * radius[indices])
-
-    def developed(seen: Tensor) -> Tensor:
-        display = apply_response(lots.change(seen, 0, processed, tone_map), curve)
-        display = lots.change(display, 0, processed, sharpened)
-        return lots.change(display, processed, processed + softened, soft)
-
-    display, found = developed(clean), developed(noisy)
+    display, found = (
+        lots.change(apply_response(lots.change(seen, 0, processed, tone_map), curve), 0, processed, sharpened)
+        for seen in (clean, noisy)
+    )
     codes = some_as_jpeg(quantise(found), WRITTEN_AS_JPEG, random)
     return Plates(light, display, codes, curve)
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from hdrnodes.camera.exposure import expose, stops_to_clip
@@ -62,22 +62,9 @@ class PlateOptions(BaseModel):
         description="Share with local tone mapping and sharpening, as cameras do; for refinement, for the other stages "
         "see neither.",
     )
-    softened: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="Share, of those not processed, whose pixels were averaged behind the response, as strong resizing "
-        "and smoothing do: edges then mislead.",
-    )
     resized: float = Field(
         default=0.1, ge=0, le=1, description="Share that was shot larger, and resized after the camera's own JPEG."
     )
-
-    @model_validator(mode="after")
-    def _no_plate_is_both(self) -> "PlateOptions":
-        if self.processed + self.softened > 1:
-            raise ValueError("`processed` and `softened` are shares of the same plates: together at most 1")
-        return self
 
 
 class PlateMaker:
@@ -118,7 +105,7 @@ class PlateMaker:
     def _shoot(self, views: int, random: torch.Generator) -> Plates:
         light, odd = self._light(views, self.options.size, random)
         stops = self._stops(light, odd, random)
-        return self._photograph(expose(light, stops), random)
+        return photograph(expose(light, stops), self._curves(len(light), random), self.options.processed, random)
 
     def _shoot_larger(self, shrunk: Tensor, random: torch.Generator) -> Plates:
         """Of one view each: whether it is shrunk, or only cropped."""
@@ -131,12 +118,8 @@ class PlateMaker:
         corner = (room * uniform(random, len(light), 2)).floor()
         # Metered by what is left: it is what clips as asked for.
         stops = self._stops(resize(light, (height, width), step, corner, "area"), odd, random)
-        whole = self._photograph(expose(light, stops), random)
+        whole = photograph(expose(light, stops), self._curves(len(light), random), self.options.processed, random)
         return shown_smaller(whole, (height, width), step, corner, random)
-
-    def _photograph(self, light: Tensor, random: torch.Generator) -> Plates:
-        options, curves = self.options, self._curves(len(light), random)
-        return photograph(light, curves, options.processed, random, options.softened)
 
     def _light(self, views: int, size: tuple[int, int], random: torch.Generator) -> tuple[Tensor, Tensor]:
         """What falls on the sensors, and of which plates the view is odd."""
