@@ -257,7 +257,7 @@ class Halver(Executor):
     def why_not(cls):
         return None
 
-    def __init__(self, network, cache):
+    def __init__(self, network, settings):
         self.first = network.inputs[0]
 
     def run(self, **inputs):

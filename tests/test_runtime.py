@@ -13,9 +13,10 @@ from hdrnodes.errors import ExecutorError, ModelError
 from hdrnodes.hookspecs import hookimpl
 from hdrnodes.models import Model, find_models
 from hdrnodes.plugins import Plugins
-from hdrnodes.runtime import Executor, Runtime, runtime
+from hdrnodes.runtime import Executor, Runtime, Settings, choose
+from hdrnodes.runtime.choose import choose_executor
 from hdrnodes.runtime.openvino import OpenVINO
-from hdrnodes.runtime.runtime import STAGE_INPUTS, choose_executor
+from hdrnodes.runtime.runtime import STAGE_INPUTS
 
 MODELS = [*find_models()] or [pytest.param("none", marks=pytest.mark.skip(reason="engines/ has no model"))]
 needs_default = pytest.mark.skipif("default" not in find_models(), reason="engines/ has no model default")
@@ -98,7 +99,7 @@ class Numpy(Executor):
     def why_not(cls):
         return None
 
-    def __init__(self, network, cache):
+    def __init__(self, network, settings):
         self.network = network
 
     def run(self, **inputs):
@@ -173,7 +174,7 @@ def test_a_file_of_another_network_is_refused(tiny_model, tiny_is_known, inputs)
     network = Model.load(tiny_model).stage("dequantize").networks["dequantize"]
     wrong = network.model_copy(update={"inputs": inputs})
     with pytest.raises(ModelError, match=rf"dequantize\.onnx: takes codes, where model\.toml has {', '.join(inputs)}"):
-        OpenVINO(wrong, None)
+        OpenVINO(wrong, Settings(cache=None))
     with pytest.raises(ModelError, match=rf"model\.toml: network dequantize takes codes, not {', '.join(inputs)}"):
         networks.load(wrong)
 
@@ -183,7 +184,7 @@ def load(request, tiny_model, tiny_is_known, tiny_plugins):
     """Loads a stage of the tiny model into each of the executors that come with hdrnodes."""
     pytest.importorskip(request.param)
     model, executor = Model.load(tiny_model), tiny_plugins.executors[request.param]
-    return lambda stage: executor(model.stage(stage).networks[stage], None)
+    return lambda stage: executor(model.stage(stage).networks[stage], Settings(cache=None))
 
 
 def test_a_network_that_fails_names_its_file(load):
@@ -279,7 +280,7 @@ class Broken(Numpy):
     ],
 )
 def test_an_executor_is_chosen_and_the_reason_said(monkeypatch, name, executors, driver, taken, reason):
-    monkeypatch.setattr(runtime, "has_cuda_driver", lambda: driver)
+    monkeypatch.setattr(choose, "has_cuda_driver", lambda: driver)
     assert choose_executor(name, executors) == (taken, reason)
 
 

@@ -73,7 +73,7 @@ def _formats() -> dict[str, list[str]]:
 
 
 def _executors(plugins: Plugins) -> list[dict[str, Any]]:
-    from hdrnodes.runtime.runtime import choose_executor
+    from hdrnodes.runtime.choose import choose_executor
 
     try:
         taken, reason = choose_executor("auto", plugins.executors)

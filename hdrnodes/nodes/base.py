@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hdrnodes.curve import Curve
     from hdrnodes.image import Image
     from hdrnodes.plugins import Plugins
-    from hdrnodes.runtime import Runtime
+    from hdrnodes.runtime import Runtime, Settings
 
 
 def Knob(
@@ -153,7 +153,7 @@ class Context:
         frame: the number of the frame being made; None for a still.
         plugins: None is all that are installed.
         shot_curves: the response curve of each shot that has one already, by what names the shot.
-        executor, tile: for the runtime, when it is made here.
+        executor, tile, settings: for the runtime, when it is made here.
         record: what made the picture, for the header of a file: the graph that runs, the models that were used.
     """
 
@@ -164,6 +164,7 @@ class Context:
     shot_curves: dict[str, Curve] = field(default_factory=dict)
     executor: str = "auto"
     tile: int | None = None
+    settings: Settings | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
 
     def run(
@@ -192,7 +193,7 @@ class Context:
         if self.runtime is None:
             from hdrnodes.runtime import Runtime
 
-            self.runtime = Runtime(self.executor, tile=self.tile, plugins=self.known_plugins())
+            self.runtime = Runtime(self.executor, tile=self.tile, plugins=self.known_plugins(), settings=self.settings)
         return self.runtime
 
     def at_frame(self, frame: int | None) -> Context:

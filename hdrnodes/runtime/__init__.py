@@ -1,12 +1,13 @@
 """Runtime: networks of model folders, run on pixels of any size by whichever executor this machine has.
 
-runtime.py    which model, which executor; the whole frame reduced; tiles
+runtime.py    which model; the whole frame reduced; tiles
+choose.py     which executor, and why not a better one
 tiles.py      cutting a frame and joining it again without a seam
 reduce.py     the whole frame, made small
 executor.py   what an executor is; openvino.py and torch.py are two
 """
 
-from hdrnodes.runtime.executor import Executor
+from hdrnodes.runtime.executor import Executor, Settings
 from hdrnodes.runtime.runtime import Runtime
 
-__all__ = ["Executor", "Runtime"]
+__all__ = ["Executor", "Runtime", "Settings"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +18,49 @@ from hdrnodes.models import Network
 Array = npt.NDArray[np.float32]
 
 
+def cache_folder() -> Path | None:
+    """Where compiled networks are kept: `$HDRNODES_CACHE`, else the user cache folder; None where none can be made."""
+    from platformdirs import user_cache_path
+
+    chosen = os.environ.get("HDRNODES_CACHE")
+    folder = Path(chosen) if chosen else user_cache_path("hdrnodes", appauthor=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a user wants networks to be run. An executor refuses what it cannot do, with an ExecutorError.
+
+    Args:
+        precision: of the networks' insides; pixels are float32 whatever it is. "auto" is what the executor does best
+            without a visible error: fp16 on a GPU, float32 on a CPU.
+        threads: of a CPU; None for all cores.
+        hint: whether one frame should be ready soon, or many per hour.
+        memory: bytes that hdrnodes may take of the machine's memory; None for what is free.
+        cache: a folder for what is worth keeping between starts; None to keep nothing.
+    """
+
+    precision: Literal["auto", "float32", "fp16", "bf16"] = "auto"
+    threads: int | None = None
+    hint: Literal["latency", "throughput"] = "latency"
+    memory: int | None = None
+    cache: Path | None = field(default_factory=cache_folder)
+
+
 class Executor(ABC):
     """One network, ready to run.
 
     Class attributes:
         name: what `--executor` calls it.
+        on_device: whether `run` takes and gives torch tensors of a GPU, too, and the pixels of a graph may stay there.
     """
 
     name: ClassVar[str]
+    on_device: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
@@ -32,16 +68,16 @@ class Executor(ABC):
         """None where it can run here, else the reason, in the words that `doctor` prints. Cheap: each start asks."""
 
     @abstractmethod
-    def __init__(self, network: Network, cache: Path | None) -> None:
+    def __init__(self, network: Network, settings: Settings) -> None:
         """Load a network.
 
         Args:
             network: its files (`verified_onnx()`, `verified_safetensors()`), its inputs and output by name.
-            cache: a folder for what is worth keeping between starts; None to keep nothing.
+            settings: how to run it.
 
         Raises:
             ModelError: the files are not what their hashes say.
-            ExecutorError: it cannot run this network here.
+            ExecutorError: it cannot run this network here, or not with these settings.
         """
 
     @abstractmethod
@@ -60,16 +96,3 @@ def why_it_failed(path: Path, library: str, error: Exception) -> Exception:
     if isinstance(error, MemoryError) or re.search(r"alloc|(out of|enough) memory", said, re.IGNORECASE):
         return MemoryError(said)
     return ExecutorError(path, f"{library} cannot run it: {said[:200]}", "try another --executor, or export it again")
-
-
-def cache_folder() -> Path | None:
-    """Where compiled networks are kept: `$HDRNODES_CACHE`, else the user cache folder; None where none can be made."""
-    from platformdirs import user_cache_path
-
-    chosen = os.environ.get("HDRNODES_CACHE")
-    folder = Path(chosen) if chosen else user_cache_path("hdrnodes", appauthor=False)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return folder if os.access(folder, os.W_OK) else None

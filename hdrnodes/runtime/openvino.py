@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from hdrnodes.errors import ExecutorError, ModelError
 from hdrnodes.models import Network
-from hdrnodes.runtime.executor import Array, Executor, why_it_failed
+from hdrnodes.runtime.executor import Array, Executor, Settings, why_it_failed
 
 
 class OpenVINO(Executor):
@@ -19,14 +18,14 @@ class OpenVINO(Executor):
     def why_not(cls) -> str | None:
         return None if find_spec("openvino") else "not installed; pip install openvino"
 
-    def __init__(self, network: Network, cache: Path | None) -> None:
+    def __init__(self, network: Network, settings: Settings) -> None:
         # Where the CPU has bfloat16, OpenVINO takes it unasked: 1-3 % error, measured.
-        settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-        if cache is not None:
-            settings["CACHE_DIR"] = str(cache / "openvino")
+        options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        if settings.cache is not None:
+            options["CACHE_DIR"] = str(settings.cache / "openvino")
         path = network.verified_onnx()
         try:
-            self._compiled = _core().compile_model(path, "CPU", settings)
+            self._compiled = _core().compile_model(path, "CPU", options)
         except RuntimeError as error:
             problem = f"OpenVINO cannot compile it: {' '.join(str(error).split())[:200]}"
             raise ExecutorError(path, problem, "try --executor torch, or export the model again") from error

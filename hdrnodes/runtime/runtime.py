@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes.util
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
@@ -15,10 +13,10 @@ from hdrnodes.camera.edges import edge_evidence
 from hdrnodes.camera.response import SAMPLES
 from hdrnodes.errors import ExecutorError, ModelError
 from hdrnodes.models import MODEL_FILE, Model, Network, Stage, load_model
-from hdrnodes.runtime.executor import Array, Executor, cache_folder
+from hdrnodes.runtime.choose import choose_executor
+from hdrnodes.runtime.executor import Array, Executor, Settings
 from hdrnodes.runtime.reduce import reduce
 from hdrnodes.runtime.tiles import Span, join, tile_grid
-from hdrnodes.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from hdrnodes.plugins import Plugins
@@ -41,6 +39,7 @@ class Runtime:
     Args:
         executor: "auto", or the name of one.
         tile: longest side of a tile, pixels; None for a size that fits most machines.
+        settings: how networks are run; None for what is best as a rule.
         plugins: where models and executors come from; None for all that are installed.
 
     Attributes:
@@ -51,7 +50,13 @@ class Runtime:
         ExecutorError: no such executor, or it cannot run here.
     """
 
-    def __init__(self, executor: str = "auto", tile: int | None = None, plugins: Plugins | None = None) -> None:
+    def __init__(
+        self,
+        executor: str = "auto",
+        tile: int | None = None,
+        plugins: Plugins | None = None,
+        settings: Settings | None = None,
+    ) -> None:
         if plugins is None:
             from hdrnodes.plugins import installed_plugins
 
@@ -59,6 +64,7 @@ class Runtime:
         self._models: Mapping[str, Path] = plugins.models
         self.executor, self.reason = choose_executor(executor, plugins.executors)
         self.tile = tile or TILE
+        self.settings = settings or Settings()
         self._loaded: dict[str, Model] = {}
         self._networks: dict[tuple[str, str], Executor] = {}
         self._lock = Lock()
@@ -149,38 +155,8 @@ class Runtime:
     def _executor(self, model: str, network: Network) -> Executor:
         key = (model, network.name)
         if key not in self._networks:
-            self._networks[key] = self.executor(network, cache_folder())
+            self._networks[key] = self.executor(network, self.settings)
         return self._networks[key]
-
-
-def choose_executor(name: str, executors: Mapping[str, type[Executor]]) -> tuple[type[Executor], str]:
-    """The executor of that name; for "auto" the best that runs here. And why, in one line.
-
-    Raises:
-        ExecutorError: there is none of that name, or it cannot run here.
-    """
-    if name != "auto":
-        if name not in executors:
-            raise ExecutorError(f"executor {name}", "not known", did_you_mean(name, ["auto", *executors]))
-        if reason := executors[name].why_not():
-            raise ExecutorError(f"executor {name}", f"cannot run here: {reason}", "or let --executor auto choose")
-        return executors[name], f"{name}, as asked for"
-    # Best first. Torch comes before OpenVINO only for its CUDA; importing it just to ask would cost two seconds.
-    order = ["torch", "openvino"] if has_cuda_driver() else ["openvino", "torch"]
-    passed_over: list[str] = []
-    for candidate in order:
-        if candidate not in executors:
-            continue
-        reason = executors[candidate].why_not()
-        if reason is None:
-            return executors[candidate], "; ".join([candidate, *passed_over])
-        passed_over.append(f"not {candidate}: {reason}")
-    raise ExecutorError("executor auto", "; ".join(passed_over) or "none is installed", "pip install openvino")
-
-
-def has_cuda_driver() -> bool:
-    """Whether NVIDIA's driver library is installed."""
-    return ctypes.util.find_library("nvcuda" if sys.platform == "win32" else "cuda") is not None
 
 
 def _reduced(frame: Mapping[str, Array], longer_side: int) -> dict[str, Array]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 
 from hdrnodes.models import Network
-from hdrnodes.runtime.executor import Array, Executor, why_it_failed
+from hdrnodes.runtime.executor import Array, Executor, Settings, why_it_failed
 
 
 class Torch(Executor):
@@ -19,7 +18,7 @@ class Torch(Executor):
         missing = [name for name in ("torch", "safetensors") if not find_spec(name)]
         return f"{' and '.join(missing)} not installed; pip install 'hdrnodes[train]'" if missing else None
 
-    def __init__(self, network: Network, cache: Path | None) -> None:
+    def __init__(self, network: Network, settings: Settings) -> None:
         import torch
 
         from hdrnodes.networks import load
