@@ -1,7 +1,7 @@
 """Frames: where the pixels of whole pictures lie. In memory; in scratch files where a job may not take so much.
 
     with allowed(4_000_000_000):          # bytes, for everything below
-        pixels = empty((8192, 16384, 3))  # 1.6 GB, of which a job needs several: lies in a file
+        pixels = zeros((8192, 16384, 3))  # 1.6 GB, of which a job needs several: lies in a file
         for rows in bands:
             pixels[rows] = ...
             release(pixels[rows])         # the memory, not what is in it
@@ -76,8 +76,10 @@ def in_memory(frame_bytes: int, memory: int) -> int:
     return together if 2 * together <= memory - PROCESS else 0
 
 
-def empty(shape: tuple[int, int, int]) -> Pixels:
-    """H x W x C float32 to be filled; in a scratch file where `allowed` leaves no room for a job of such frames.
+def zeros(shape: tuple[int, ...]) -> Pixels:
+    """H x W x C float32; in a scratch file where `allowed` leaves no room for a job of such frames.
+
+    To be zero costs nothing: the system hands out large pieces of memory, and files, so.
 
     Raises:
         WriteError: the folder for temporary files ($TMPDIR, or /var/tmp) has no room.
@@ -85,7 +87,7 @@ def empty(shape: tuple[int, int, int]) -> Pixels:
     size = 4 * shape[0] * shape[1] * shape[2]
     memory = _allowed.get()
     if memory is None or in_memory(4 * shape[0] * shape[1] * max(shape[2], 3), memory):
-        return np.empty(shape, np.float32)
+        return np.zeros(shape, np.float32)
     return np.ndarray(shape, np.float32, buffer=_scratch(size))
 
 

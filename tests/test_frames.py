@@ -17,13 +17,13 @@ LITTLE = frames.PROCESS + 1_000_000
 @pytest.mark.parametrize(("memory", "in_a_file"), [(LITTLE, True), (4_000_000_000, False)])
 def test_a_frame_lies_in_a_file_where_a_job_of_them_does_not_fit(memory, in_a_file):
     with frames.allowed(memory):
-        frame = frames.empty(SHAPE)
+        frame = frames.zeros(SHAPE)
     assert frame.shape == SHAPE and frame.dtype == np.float32
     assert (frames.scratch_of(frame) is not None) == in_a_file
 
 
 def test_frames_of_nobodys_job_lie_in_memory():
-    assert frames.scratch_of(frames.empty((4, 4, 3))) is None
+    assert frames.scratch_of(frames.zeros((4, 4, 3))) is None
 
 
 def test_what_is_free_is_shared_unless_it_is_said():
@@ -37,7 +37,7 @@ def test_what_is_free_is_shared_unless_it_is_said():
 
 def test_released_pixels_are_still_there():
     with frames.allowed(LITTLE):
-        frame = frames.empty(SHAPE)
+        frame = frames.zeros(SHAPE)
     noise = np.random.default_rng(0).random(SHAPE, np.float32)
     for first in range(0, SHAPE[0], 100):
         rows = slice(first, first + 100)
@@ -52,7 +52,7 @@ def test_released_pixels_are_still_there():
 def test_the_file_has_no_name_and_goes_with_its_last_array(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with frames.allowed(LITTLE):
-        part = frames.empty(SHAPE)[3:5]
+        part = frames.zeros(SHAPE)[3:5]
     part[:] = 1
     assert not [*tmp_path.iterdir()]
     owner = frames.scratch_of(part)
@@ -63,7 +63,7 @@ def test_the_file_has_no_name_and_goes_with_its_last_array(tmp_path, monkeypatch
 def test_a_folder_without_room_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "missing"))
     with frames.allowed(LITTLE), pytest.raises(WriteError, match=r"missing: a scratch file of .* GB cannot .*TMPDIR"):
-        frames.empty(SHAPE)
+        frames.zeros(SHAPE)
 
 
 MEASURE = """
@@ -71,7 +71,7 @@ import psutil
 from hdrnodes import frames
 process = psutil.Process()
 with frames.allowed(frames.PROCESS):
-    frame = frames.empty((4096, 4096, 3))
+    frame = frames.zeros((4096, 4096, 3))
 before, most = process.memory_info().rss, 0
 for first in range(0, 4096, 256):
     frame[first : first + 256] = first
