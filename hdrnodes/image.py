@@ -6,16 +6,20 @@ OCIO's built-in config (`ocio://default`) knows; any other name that the user's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cache, cached_property
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from array_api_compat import array_namespace, is_numpy_array, is_torch_array
 
+from hdrnodes.channels import alpha_channel, as_slice, colour_channels, default_channels, in_colour
 from hdrnodes.errors import ReadError
+from hdrnodes.ocio_names import is_linear_space
+from hdrnodes.pixelwise import band_by_band, pixelwise
 
 if TYPE_CHECKING:
     from OpenImageIO import ImageBuf
@@ -23,8 +27,6 @@ if TYPE_CHECKING:
 SRGB = "srgb_rec709_scene"  # what a camera's JPEG is taken for: sRGB-encoded, BT.709 primaries
 LINEAR = "lin_rec709_scene"  # scene-linear, BT.709 primaries
 STRAIGHT_ALPHA = "oiio:UnassociatedAlpha"  # in an image's metadata: its colours are not multiplied by its alpha
-
-_RGB_NAMES = (("r", "red"), ("g", "green"), ("b", "blue"))  # of channels, in lower case
 
 Pixels = npt.NDArray[np.float32]
 
@@ -44,8 +46,9 @@ class Image:
 
     Args:
         pixels: H x W x C (or H x W), any float type; kept as float32, top row first, and read-only here (the
-            caller's own array stays writable). Display-referred: 0..1. Scene-linear: 1.0 is the radiance at
-            which the plate clips. NaN and infinity are let in; `clean` takes them out.
+            caller's own array stays writable). A numpy array; or a torch tensor, which stays on its device, and is
+            nobody's to write to. Display-referred: 0..1. Scene-linear: 1.0 is the radiance at which the plate
+            clips. NaN and infinity are let in; `clean` takes them out.
         channels: a name each; from C when not given: Y, Y A, R G B, R G B A, then C4, C5...
         colorspace: an OCIO name.
         metadata: attributes by their OpenImageIO names (`Exif:ISOSpeedRatings`, `DateTime`). Colours are taken for
@@ -98,17 +101,26 @@ class Image:
             object.__setattr__(self, name, value)
 
     @classmethod
-    def from_numpy(cls, array: npt.ArrayLike, **about: Any) -> Image:
+    def from_array(cls, array: Any, device: Any = None, **about: Any) -> Image:
         """An image of an array, `about` as for `Image`. uint8 and uint16 are code values: 0..255 -> 0..1.
 
         Alpha beside code values is straight, as in a PNG and in what Pillow gives; beside floats it is associated, as
         in an EXR. `metadata={"oiio:UnassociatedAlpha": 0}`, or 1, says otherwise.
+
+        Args:
+            array: numpy's, torch's, or any with `__dlpack__`, `__cuda_array_interface__`, or that numpy takes. The
+                image shares the memory of float32 pixels; those on a GPU stay there.
+            device: where to bring the pixels to, codes as they are; torch's word for it.
         """
-        array = np.asarray(array)
-        if array.dtype not in (np.uint8, np.uint16):
-            return cls(array, **about)
-        top = np.iinfo(array.dtype)
-        image = cls(array.astype(np.float32) / np.float32(top.max), **{"bits": top.bits, **about})
+        from hdrnodes import transfer
+
+        array = transfer.adopted(array)
+        if transfer.type_of(array) not in transfer.CODES:
+            image = cls(array, **about)
+            return image if device is None else image.to_device(device)
+        if device is not None:
+            array = transfer.moved(array, device)
+        image = cls(transfer.of_codes(array), **{"bits": transfer.CODES[transfer.type_of(array)], **about})
         if image.alpha is None:
             return image
         return replace(image, metadata={STRAIGHT_ALPHA: 1, **image.metadata})
@@ -130,8 +142,38 @@ class Image:
         from hdrnodes.imagebuf import spec_of_image
 
         buffer = ImageBuf(spec_of_image(self, "float"))
-        buffer.set_pixels(buffer.roi, np.ascontiguousarray(self.pixels))
+        buffer.set_pixels(buffer.roi, np.ascontiguousarray(self.to_host().pixels))
         return buffer
+
+    @property
+    def device(self) -> Any:
+        """The torch device that the pixels are on; None where they are a numpy array."""
+        return None if is_numpy_array(self.pixels) else self.pixels.device
+
+    def to_device(self, device: Any) -> Image:
+        """The image with its pixels as a torch tensor on a device ("cuda", "cuda:1"); what is there stays.
+
+        The pixels of an 8-bit plate travel as codes, and are the same float32 there, bit for bit.
+        """
+        from hdrnodes import transfer
+
+        if self.device is None:
+            return replace(self, pixels=transfer.uploaded(self.pixels, device, self.bits))
+        pixels: Any = self.pixels
+        return replace(self, pixels=pixels.to(device))
+
+    def to_host(self, half: bool = False) -> Image:
+        """The image with its pixels as a numpy array; the very same where they are that.
+
+        Args:
+            half: whether they may be rounded to half, because they will be stored so; then half as much travels.
+        """
+        from hdrnodes import transfer
+
+        if self.device is None:
+            return self
+        half = half and all(map(self.is_colour_or_alpha, range(len(self.channels))))
+        return replace(self, pixels=transfer.downloaded(self.pixels, half))
 
     @property
     def height(self) -> int:
@@ -146,15 +188,16 @@ class Image:
         """Whether the colour space is linear: what OCIO says, with $OCIO or else its built-in config."""
         if self.colorspace in (SRGB, LINEAR):
             return self.colorspace == LINEAR
-        return _is_linear(self.colorspace)
+        return is_linear_space(self.colorspace)
 
     @property
     def rgb(self) -> Pixels:
         """H x W x 3, read-only: the colour channels. Grey is repeated three times, without a copy."""
         colour = self._colour
         if len(colour) == 1:
-            return np.broadcast_to(self.pixels[..., colour[0], None], (self.height, self.width, 3))
-        return self.pixels[..., _as_slice(colour)]
+            grey = self.pixels[..., colour[0], None]
+            return array_namespace(grey).broadcast_to(grey, (self.height, self.width, 3))
+        return self.pixels[..., self.colour_index]
 
     @property
     def alpha(self) -> Pixels | None:
@@ -162,31 +205,43 @@ class Image:
         index = self._alpha
         return None if index is None else self.pixels[..., index, None]
 
-    def with_rgb(self, rgb: npt.ArrayLike, colorspace: str | None = None) -> Image:
-        """The image with these colours, H x W x 3. Grey becomes RGB; alpha, extra channels, metadata stay."""
-        rgb = np.asarray(rgb, np.float32)
-        if rgb.shape != (self.height, self.width, 3):
-            raise ValueError(f"Image.with_rgb: {rgb.shape} is not {(self.height, self.width, 3)}; keep the size")
-        first, *more = self._colour
-        if more:
-            pixels, channels = rgb, self.channels
-            if self._colour != (0, 1, 2) or self.pixels.shape[2] > 3:
-                pixels = self.pixels.copy()
-                pixels[..., _as_slice(self._colour)] = rgb
-        else:
-            pixels = np.concatenate([self.pixels[..., :first], rgb, self.pixels[..., first + 1 :]], axis=2)
-            channels = self._channels_in_colour()
-        return replace(self, pixels=pixels, channels=channels, colorspace=colorspace or self.colorspace)
+    @cached_property
+    def colour_range(self) -> tuple[float, float]:
+        """The lowest and the highest colour; both are NaN where there is one."""
 
-    def _channels_in_colour(self) -> tuple[str, ...]:
-        """Names with R, G, B in place of the grey channel. OpenImageIO calls two nameless channels R, G: the second is
-        no green, and becomes G.1."""
-        grey = self._colour[0]
-        layer = self.channels[grey].rpartition(".")[0]
-        taken = {_find(self.channels, layer, names) for names in _RGB_NAMES}
-        extras = [f"{name}.{index}" if index in taken else name for index, name in enumerate(self.channels)]
-        colour = [f"{layer}.{name}" if layer else name for name in "RGB"]
-        return (*extras[:grey], *colour, *extras[grey + 1 :])
+        def extremes(pixels: Any) -> tuple[float, float]:
+            colours = pixels[..., self.colour_index]
+            return float(colours.min()), float(colours.max())
+
+        lowest, highest = zip(*band_by_band(extremes, self.pixels), strict=True)
+        return float(np.min(lowest)), float(np.max(highest))
+
+    def with_rgb(self, rgb: Any, colorspace: str | None = None) -> Image:
+        """The image with these colours, H x W x 3. Grey becomes RGB; alpha, extra channels, metadata stay.
+
+        The colours are brought to where the image's other channels are. The image shares their memory if there is
+        nothing else in it.
+        """
+        rgb = _beside(self, rgb)
+        if tuple(rgb.shape) != (self.height, self.width, 3):
+            raise ValueError(f"Image.with_rgb: {tuple(rgb.shape)} is not {(self.height, self.width, 3)}; keep the size")
+        first, *more = self._colour
+        where = self.colour_index
+
+        def in_place_of_colours(pixels: Any, rgb: Any) -> Any:
+            pixels = array_namespace(pixels).asarray(pixels, copy=True)
+            pixels[..., where] = rgb
+            return pixels
+
+        def in_place_of_grey(pixels: Any, rgb: Any) -> Any:
+            return array_namespace(rgb).concat([pixels[..., :first], rgb, pixels[..., first + 1 :]], axis=2)
+
+        pixels, channels = rgb, self.channels
+        if not more:
+            pixels, channels = pixelwise(in_place_of_grey, self.pixels, rgb), in_colour(self.channels, first)
+        elif self._colour != (0, 1, 2) or len(self.channels) > 3:
+            pixels = pixelwise(in_place_of_colours, self.pixels, rgb)
+        return replace(self, pixels=pixels, channels=channels, colorspace=colorspace or self.colorspace)
 
     def is_colour_or_alpha(self, index: int) -> bool:
         """Whether that channel is part of the picture, not depth, an id, or another layer."""
@@ -198,135 +253,69 @@ class Image:
         if alpha and self._alpha is not None:
             names[self._alpha] = "A"
         indices = list(names)
-        return replace(self, pixels=self.pixels[..., _as_slice(indices)], channels=tuple(names.values()))
+        return replace(self, pixels=self.pixels[..., as_slice(indices)], channels=tuple(names.values()))
 
     @cached_property
     def _colour(self) -> tuple[int, ...]:
         """Three indices (red, green, blue), or one (grey)."""
-        return _colour_channels(self.channels)
+        return colour_channels(self.channels)
+
+    @property
+    def colour_index(self) -> Any:
+        """What picks the colour channels, one or three, from the last axis of `pixels`."""
+        return as_slice(self._colour)
 
     @cached_property
     def _alpha(self) -> int | None:
-        layer = self.channels[self._colour[0]].rpartition(".")[0]
-        return _find(self.channels, layer, ("a", "alpha"))
+        return alpha_channel(self.channels, self._colour[0])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        return np.array(self.pixels, dtype) if copy else np.asarray(self.pixels, dtype)
+        pixels = self.to_host().pixels
+        return np.array(pixels, dtype) if copy else np.asarray(pixels, dtype)
 
     @property
     def __array_interface__(self) -> dict[str, Any]:
-        return self.pixels.__array_interface__
+        return self.pixels.__array_interface__  # torch's tensors have none, nor has the image then
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        pixels: Any = self.pixels
+        return pixels.__cuda_array_interface__  # only tensors on CUDA have one
 
     def __dlpack__(self, **terms: Any) -> Any:
-        """For `from_dlpack`. A copy: few consumers know read-only arrays; the others would write here."""
-        return self.pixels.copy().__dlpack__(**terms)
+        """For `from_dlpack`. A tensor's own memory. A copy of a numpy array: few consumers know read-only ones; the
+        others would write here."""
+        pixels = self.pixels.copy() if self.device is None else self.pixels
+        return pixels.__dlpack__(**terms)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return 1, 0  # the CPU
+        return self.pixels.__dlpack_device__()
 
-    def __reduce__(
-        self,
-    ) -> tuple[object, ...]:  # a mapping proxy does not travel to other processes; a dict does
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
+    def __reduce__(self) -> tuple[object, ...]:
+        """To other processes go numpy arrays, and dicts: no mapping proxies."""
+        values = {each.name: getattr(self.to_host(), each.name) for each in fields(self)}
         return type(self), tuple({**values, "metadata": dict(self.metadata), "record": dict(self.record)}.values())
 
 
-def default_channels(count: int) -> tuple[str, ...]:
-    """Names for that many channels: Y, Y A, R G B, R G B A, then C4, C5...
-
-    >>> default_channels(5)
-    ('R', 'G', 'B', 'A', 'C4')
-    """
-    if count < 3:
-        return ("Y", "A")[:count]
-    return (*"RGBA"[:count], *(f"C{index}" for index in range(4, count)))
-
-
-def clean(image: Image) -> tuple[Image, dict[str, int]]:
-    """Take out what the stages cannot compute with, and count it, so that the caller can say so.
-
-    A network turns one NaN into a hole as wide as its field of view; a logarithm makes NaN of a negative.
-    Reading does not do this: negative values in a scene-linear file are colours outside its gamut, or filter
-    lobes, and true to what was rendered. This is for the stage that needs it, and only for the colours: depth
-    may be infinite.
-
-    Args:
-        image: any.
-
-    Returns:
-        The image with NaN and negative colours as 0, and +infinity as the largest finite colour in it, at
-        least 1 and at most 65504 (half's largest). The very same image where there was nothing to do.
-        How many values were `nan`, `infinite`, `negative`; an empty dict where there were none.
-    """
-    rgb = image.pixels[..., _as_slice(image._colour)]
-    low, high = float(rgb.min()), float(rgb.max())  # either is NaN where there is one
-    if 0 <= low and high < np.inf:
-        return image, {}
-    wrong = {"nan": np.isnan(rgb), "infinite": np.isposinf(rgb), "negative": rgb < 0}
-    brightest = np.clip(rgb.max(initial=1, where=np.isfinite(rgb)), 1, 65504)
-    pixels = image.pixels.copy()
-    pixels[..., _as_slice(image._colour)] = np.select(list(wrong.values()), [0, brightest, 0], rgb)
-    counts = {name: int(mask.sum()) for name, mask in wrong.items() if mask.any()}
-    return replace(image, pixels=pixels), counts
-
-
-def _as_pixels(array: npt.ArrayLike) -> Pixels:
-    array = np.asarray(array)
-    if array.dtype.kind != "f":
-        raise TypeError(f"Image: pixels are {array.dtype}; give floats, or code values to Image.from_numpy")
+def _as_pixels(array: Any) -> Any:
+    if not is_torch_array(array):
+        array = np.asarray(array)
+    xp = array_namespace(array)
+    if not xp.isdtype(array.dtype, "real floating"):
+        raise TypeError(f"Image: pixels are {array.dtype}; give floats, or code values to Image.from_array")
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or 0 in array.shape:
-        raise ValueError(f"Image: pixels have the shape {array.shape}; give H x W x C, each at least 1")
+        raise ValueError(f"Image: pixels have the shape {tuple(array.shape)}; give H x W x C, each at least 1")
+    if is_torch_array(array):
+        return xp.astype(array.detach(), xp.float32, copy=False)
     pixels = array.astype(np.float32, copy=False).view()
     pixels.flags.writeable = False
     return pixels
 
 
-def _colour_channels(channels: Sequence[str]) -> tuple[int, ...]:
-    """R, G, B of no layer, else of the first that has them; else Y; else the first three; else the first."""
-    for layer in ("", *(name.rpartition(".")[0] for name in channels)):
-        rgb = [_find(channels, layer, names) for names in _RGB_NAMES]
-        if None not in rgb:
-            return tuple(index for index in rgb if index is not None)
-    grey = _find(channels, "", ("y",))
-    if grey is not None:
-        return (grey,)
-    return (0, 1, 2) if len(channels) >= 3 else (0,)
-
-
-def _find(channels: Sequence[str], layer: str, names: tuple[str, ...]) -> int | None:
-    for index, channel in enumerate(channels):
-        of, _, name = channel.rpartition(".")
-        if of == layer and name.lower() in names:
-            return index
-    return None
-
-
-def _as_slice(indices: Sequence[int]) -> Any:
-    """The indices as a slice where they follow each other, so that indexing makes a view."""
-    first = indices[0]
-    if tuple(indices) == tuple(range(first, first + len(indices))):
-        return slice(first, first + len(indices))
-    return list(indices)
-
-
-@cache  # the answers, not the ColorConfig: nanobind reports, at exit, what outlives its module
-def ocio_names(colorspace: str) -> tuple[str, ...]:
-    """A colour space's own name in OCIO's config ($OCIO, or the built-in one), and its aliases."""
-    from OpenImageIO import ColorConfig  # 0.1 s, and only for colour spaces that are not ours
-
-    config = ColorConfig()
-    name = config.resolve(colorspace)
-    return (name, *config.getAliases(name))
-
-
-@cache
-def _is_linear(colorspace: str) -> bool:
-    from OpenImageIO import ColorConfig
-
-    config, names = ColorConfig(), ocio_names(colorspace)
-    if hasattr(config, "isColorSpaceLinear"):
-        return bool(config.isColorSpaceLinear(names[0]))
-    # OpenImageIO 3.0, which goes with numpy 1.26, cannot say; the Color Interop Forum's aliases do.
-    return any(name.startswith("lin_") for name in names)
+def _beside(image: Image, rgb: Any) -> Any:
+    """Colours as an array of the kind of an image's pixels, float32, where those are."""
+    if image.device is None:
+        return np.asarray(rgb.detach().cpu() if is_torch_array(rgb) else rgb, np.float32)
+    return array_namespace(image.pixels).asarray(rgb, dtype=image.pixels.dtype, device=image.device)

@@ -148,4 +148,4 @@ def _as_image(source: Any) -> Image:
         return io.read(Path(source))
     if hasattr(source, "get_pixels"):  # an ImageBuf, told without importing OpenImageIO
         return Image.from_imagebuf(source)
-    return Image.from_numpy(source)
+    return Image.from_array(source)

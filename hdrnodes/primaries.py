@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from hdrnodes.image import ocio_names
+from hdrnodes.ocio_names import ocio_names
 
 D65, ACES_WHITE = (0.3127, 0.3290), (0.32168, 0.33767)
 

@@ -69,7 +69,7 @@ def test_signed_values_are_blue_below_and_orange_above():
 
 def test_light_of_a_plate_looks_like_its_file():
     codes = np.random.default_rng(1).integers(0, 256, (6, 7, 3), np.uint8)
-    light, notes = light_of(Image.from_numpy(codes))
+    light, notes = light_of(Image.from_array(codes))
     np.testing.assert_array_equal(np.rint(255 * shown(light)), codes)
     assert notes == []
 

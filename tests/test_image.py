@@ -3,7 +3,8 @@ import pickle
 import numpy as np
 import pytest
 
-from hdrnodes.image import LINEAR, SRGB, STRAIGHT_ALPHA, Image, Window, clean
+from hdrnodes.clean import clean
+from hdrnodes.image import LINEAR, SRGB, STRAIGHT_ALPHA, Image, Window
 
 
 def ramp(*shape):
@@ -52,7 +53,7 @@ def test_what_does_not_fit_is_refused_in_words(make, error, words):
 
 @pytest.mark.parametrize(("dtype", "top", "bits"), [(np.uint8, 255, 8), (np.uint16, 65535, 16)])
 def test_code_values_become_0_to_1(dtype, top, bits):
-    image = Image.from_numpy(np.array([[[0, top, top // 5]]], dtype))
+    image = Image.from_array(np.array([[[0, top, top // 5]]], dtype))
     np.testing.assert_array_equal(image.pixels, np.float32([[[0, 1, 0.2]]]))
     assert image.bits == bits
 
@@ -164,7 +165,7 @@ def test_clean_gives_the_same_image_where_there_is_nothing_to_do():
 
 def test_alpha_beside_codes_is_straight_and_beside_floats_associated():
     codes = np.full((2, 2, 4), 128, np.uint8)
-    assert Image.from_numpy(codes).metadata[STRAIGHT_ALPHA] == 1
-    assert STRAIGHT_ALPHA not in Image.from_numpy(codes / np.float32(255)).metadata
-    assert Image.from_numpy(codes, metadata={STRAIGHT_ALPHA: 0}).metadata[STRAIGHT_ALPHA] == 0
-    assert STRAIGHT_ALPHA not in Image.from_numpy(codes[..., :3]).metadata
+    assert Image.from_array(codes).metadata[STRAIGHT_ALPHA] == 1
+    assert STRAIGHT_ALPHA not in Image.from_array(codes / np.float32(255)).metadata
+    assert Image.from_array(codes, metadata={STRAIGHT_ALPHA: 0}).metadata[STRAIGHT_ALPHA] == 0
+    assert STRAIGHT_ALPHA not in Image.from_array(codes[..., :3]).metadata

@@ -23,7 +23,7 @@ def codes():
 
 
 def test_it_is_the_four_nodes_one_after_the_other(codes, tiny_context):
-    plate = Image.from_numpy(codes)
+    plate = Image.from_array(codes)
     dequantized = STAGES["dequantize"]().process({"image": plate}, tiny_context)
     linear = STAGES["inverse_crf"]().process({"image": dequantized}, tiny_context)
     bright = STAGES["hallucinate"]().process({"image": linear}, tiny_context)
@@ -36,7 +36,7 @@ def test_it_is_the_four_nodes_one_after_the_other(codes, tiny_context):
 
 
 def test_a_file_an_array_an_imagebuf_and_an_image_give_the_same(codes, tiny_context, tmp_path):
-    plate = Image.from_numpy(codes)
+    plate = Image.from_array(codes)
     path = tmp_path / "plate.png"
     hdrnodes.write(plate, path, pixel_type="uint8")
     sources = [codes, codes / np.float32(255), plate, ImageBuf(codes), path, str(path)]
@@ -131,7 +131,7 @@ def test_an_exr_says_what_made_it_and_can_be_made_again_from_that(codes, tiny_co
     from hdrnodes.graph_file import from_toml
 
     plate, result = tmp_path / "plate.png", tmp_path / "plate.exr"
-    hdrnodes.write(Image.from_numpy(codes), plate, pixel_type="uint8")
+    hdrnodes.write(Image.from_array(codes), plate, pixel_type="uint8")
     graph = Graph()
     last = add_stages(graph, graph.add(Read(path=str(plate))), threshold=0.7)
     graph.add(Write(path=str(result)), image=last)
@@ -153,4 +153,4 @@ def test_a_result_says_what_made_it_when_it_is_written(codes, tiny_context, tmp_
 
 
 def test_images_are_srgb_unless_they_say_otherwise(codes):
-    assert Image.from_numpy(codes).colorspace == SRGB
+    assert Image.from_array(codes).colorspace == SRGB

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from hdrnodes.camera.clipping import TOP_CODE
+from hdrnodes.clean import clean
 from hdrnodes.curve import Curve
 from hdrnodes.errors import HdrnodesError, MetricError
-from hdrnodes.image import LINEAR, Image, Window, clean
+from hdrnodes.image import LINEAR, Image, Window
 from hdrnodes.io import read
 from hdrnodes.metrics.base import SAME_SIZE, Array, Mask, Metric, Pair
 from hdrnodes.metrics.protocols import PROTOCOLS

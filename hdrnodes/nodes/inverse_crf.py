@@ -21,9 +21,10 @@ from hdrnodes.camera.clipping import TOP_CODE
 from hdrnodes.camera.response import constrain_curve, invert_response
 from hdrnodes.curve import SAMPLES, Curve
 from hdrnodes.errors import KnobError
-from hdrnodes.image import LINEAR, SRGB, Image, Pixels, ocio_names
+from hdrnodes.image import LINEAR, SRGB, Image, Pixels
 from hdrnodes.nodes.base import Context, Knob, Node
 from hdrnodes.nodes.stage import BOTTOM_CODE, straight_colours, without_bad_values
+from hdrnodes.ocio_names import ocio_names
 from hdrnodes.primaries import chromaticities_of, linear_space_of
 
 _CAMERA_ENCODED = re.compile(r"srgb|(?<!lin_)rec\.?_?709|bt\.?_?709|gamma|\bg\d\d_|1886|adobe|display")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hdrnodes.image import STRAIGHT_ALPHA, Image, Pixels, clean
+from hdrnodes.clean import clean
+from hdrnodes.image import STRAIGHT_ALPHA, Image, Pixels
 from hdrnodes.nodes.base import Context
 
 BOTTOM_CODE = 0.5 / 255  # what rounds to 0

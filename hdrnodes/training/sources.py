@@ -21,8 +21,9 @@ import numpy as np
 import OpenImageIO as oiio
 import torch
 
+from hdrnodes.clean import clean
 from hdrnodes.errors import HdrnodesError, KnobError, ReadError
-from hdrnodes.image import LINEAR, Image, Pixels, clean
+from hdrnodes.image import LINEAR, Image, Pixels
 from hdrnodes.imagebuf import is_float
 from hdrnodes.io import MAX_PIXELS, read
 from hdrnodes.nodes.color_space import convert
@@ -57,7 +58,7 @@ def load(path: str | os.PathLike[str], longest_side: int = 1024) -> Iterator[Sou
     """Every .exr, .hdr, .pfm and float .tif of a folder and the folders in it, in the order of their names.
 
     Channels beyond RGB are dropped, grey is expanded, colours are converted to BT.709 where the header says what they
-    are. NaN, infinity and negatives are taken out, and a line says how many (`hdrnodes.image.clean`). A file that
+    are. NaN, infinity and negatives are taken out, and a line says how many (`hdrnodes.clean.clean`). A file that
     cannot be read is left out, and a line says why. One full-size picture is held at a time.
 
     Twice as wide as high is a panorama, unless it lies in a folder called views, perspective, photos, photographs,
