@@ -200,36 +200,49 @@ def export(model: str, runs: Path, output: Path | None, **options: Any) -> None:
 @train.command()
 @click.option("--validation", type=PATH, required=True, multiple=True, help="Scenes that no training saw.")
 @_RESPONSES
-@click.option("--model", default="default", show_default=True, help="A name that `hdrnodes doctor` lists.")
+@click.option(
+    "--model", multiple=True, default=["default"], show_default=True, help="A name, or a model folder; several times."
+)
 @click.option("--executor", default="auto", show_default=True)
 @click.option("--views", type=click.IntRange(1), default=10, show_default=True, help="Plates of each scene.")
 @click.option("--metric", multiple=True, help="One more, by its id in `hdrnodes evaluate --list`; several times.")
+@click.option("--ablations", is_flag=True, help="In place of the baselines: the model without each of its stages.")
 @json_option
 @verbose_option
 def validate(
     validation: tuple[Path, ...],
     responses: Path,
-    model: str,
+    model: tuple[str, ...],
     executor: str,
     views: int,
     metric: tuple[str, ...],
+    ablations: bool,
     as_json: bool,
 ) -> None:
-    """How good a model is, beside the linearised plate: means over plates, with paired intervals.
+    """How good models are, beside the linearised plate: means over plates, with paired intervals.
 
     All plates, then by how much of them clipped, and as what they are written. In brackets: the 95 % interval of the
     difference to the first method.
     """
+    from hdrnodes.cli.running import take_model_folders
     from hdrnodes.metrics.registry import find_metrics
+    from hdrnodes.nodes.base import Context
+    from hdrnodes.training import ablations as parts
     from hdrnodes.training.responses import measured_responses
     from hdrnodes.training.scenes import Scenes
-    from hdrnodes.training.validate import COLUMNS, cell, methods, summaries
+    from hdrnodes.training.validate import COLUMNS, baselines, cell, ours, summaries
     from hdrnodes.training.validate import validate as score
     from hdrnodes.training.validation_plates import validation_set
 
     chosen = find_metrics([*COLUMNS, *metric])
+    context = Context(executor=executor)
+    take_model_folders(model, context.known_plugins())
+    if ablations:
+        methods = {f"{name}, {what}": each for name in model for what, each in parts.ablations(name, context).items()}
+    else:
+        methods = baselines() | {f"hdrnodes, {name}": ours(name, context) for name in model}
     plates = validation_set(Scenes.read(validation), measured_responses(responses)[1], views)
-    scores = {name: score(method, plates, chosen) for name, method in methods(model, executor).items()}
+    scores = {name: score(method, plates, chosen) for name, method in methods.items()}
     rows = list(summaries(scores, plates))
     if as_json:
         print_json(

@@ -55,26 +55,28 @@ def some_through_a_lens(light: Tensor, share: float, random: torch.Generator) ->
     return Lots(len(light), random).change(light, 0, share, lens)
 
 
-def photograph(light: Tensor, curve: Tensor, processed: float, random: torch.Generator) -> Plates:
+def photograph(light: Tensor, curve: Tensor, clean: Tensor, processed: float, random: torch.Generator) -> Plates:
     """Run the camera: noise, clipping, response, 8 bits, and JPEG for most.
 
     Args:
         light: N x 3 x H x W, scene-linear, 1.0 is where the sensor clips.
         curve: N x C x 1024 inverse responses.
+        clean: N booleans, which plates have no noise.
         processed: share of the plates that the camera tone-maps locally and sharpens.
         random: on the device of the others.
     """
     each = (len(light), 1, 1, 1)
-    clean = clip(light)
-    # The squares favour clean pictures: most plates are shot in good light.
-    shot, read = 0.013 * uniform(random, *each) ** 2, 0.005 * uniform(random, *each) ** 2
+    noiseless = clip(light)
+    # The squares favour little noise: most plates are shot in good light.
+    much = (~clean).float().view(each)
+    shot, read = 0.013 * much * uniform(random, *each) ** 2, 0.005 * much * uniform(random, *each) ** 2
     noisy = clip(add_noise(light.clamp(min=0), normal(random, *light.shape), shot, read))
     lots = Lots(len(light), random)
     strength, amount = 0.3 * uniform(random, *each), uniform(random, *each)
     radius = 0.5 + uniform(random, *each)
 
     def tone_map(some: Tensor, indices: Tensor) -> Tensor:
-        gain = local_gain(clean[indices], strength[indices])
+        gain = local_gain(noiseless[indices], strength[indices])
         return tone_map_locally(some, gain)
 
     def sharpened(some: Tensor, indices: Tensor) -> Tensor:
@@ -82,7 +84,7 @@ def photograph(light: Tensor, curve: Tensor, processed: float, random: torch.Gen
 
     display, found = (
         lots.change(apply_response(lots.change(seen, 0, processed, tone_map), curve), 0, processed, sharpened)
-        for seen in (clean, noisy)
+        for seen in (noiseless, noisy)
     )
     codes = some_as_jpeg(quantise(found), WRITTEN_AS_JPEG, random)
     return Plates(light, display, codes, curve)

@@ -17,7 +17,7 @@ from hdrnodes.training.photograph import Plates, photograph, shown_smaller, some
 from hdrnodes.training.randomness import Lots, normal, uniform
 from hdrnodes.training.responses import Responses
 from hdrnodes.training.scenes import Scenes
-from hdrnodes.training.views import random_views
+from hdrnodes.training.views import gradients, random_views
 
 CLOSE_UP = (8.0, 45.0)  # degrees
 LARGEST = 1.5  # times the size; what was resized was shot at up to this
@@ -62,6 +62,14 @@ class PlateOptions(BaseModel):
         description="Share with local tone mapping and sharpening, as cameras do; for refinement, for the other stages "
         "see neither.",
     )
+    gradients: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share that show nothing but colours which fade into each other, without noise: skies and studio "
+        "walls, where banding is seen.",
+    )
+    clean: float = Field(default=0.0, ge=0, le=1, description="Share without noise, besides the gradients.")
     resized: float = Field(
         default=0.1, ge=0, le=1, description="Share that was shot larger, and resized after the camera's own JPEG."
     )
@@ -103,26 +111,27 @@ class PlateMaker:
             return Plates(*(torch.cat(column) if len(column) > 1 else column[0] for column in columns))
 
     def _shoot(self, views: int, random: torch.Generator) -> Plates:
-        light, odd = self._light(views, self.options.size, random)
-        stops = self._stops(light, odd, random)
-        return photograph(expose(light, stops), self._curves(len(light), random), self.options.processed, random)
+        light, odd, clean = self._light(views, self.options.size, random)
+        light = expose(light, self._stops(light, odd, random))
+        return photograph(light, self._curves(len(light), random), clean, self.options.processed, random)
 
     def _shoot_larger(self, shrunk: Tensor, random: torch.Generator) -> Plates:
         """Of one view each: whether it is shrunk, or only cropped."""
         height, width = self.options.size
         large = math.ceil(height * LARGEST), math.ceil(width * LARGEST)
-        light, odd = self._light(len(shrunk), large, random)
+        light, odd, clean = self._light(len(shrunk), large, random)
         shrunk = _repeated(shrunk, self.options.per_view)
         step = torch.where(shrunk, 1 + (LARGEST - 1) * uniform(random, len(light)), 1.0)
         room = torch.stack([large[0] - step * height, large[1] - step * width], dim=-1).clamp(min=0)
         corner = (room * uniform(random, len(light), 2)).floor()
         # Metered by what is left: it is what clips as asked for.
         stops = self._stops(resize(light, (height, width), step, corner, "area"), odd, random)
-        whole = photograph(expose(light, stops), self._curves(len(light), random), self.options.processed, random)
+        curves = self._curves(len(light), random)
+        whole = photograph(expose(light, stops), curves, clean, self.options.processed, random)
         return shown_smaller(whole, (height, width), step, corner, random)
 
-    def _light(self, views: int, size: tuple[int, int], random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """What falls on the sensors, and of which plates the view is odd."""
+    def _light(self, views: int, size: tuple[int, int], random: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """What falls on the sensors; of which plates the view is odd; and which are free of noise."""
         options, weights = self.options, self.scenes.weights.cumsum(0)
         # As torch.multinomial, which would wait for a GPU to say that the weights are sound.
         chosen = torch.searchsorted(weights, uniform(random, views) * weights[-1], right=True)
@@ -136,8 +145,13 @@ class PlateMaker:
             (torch.where(odd, CLOSE_UP[0], least), torch.where(odd, CLOSE_UP[1], most)),
             widest=max(CLOSE_UP[1], most) if options.odd else most,
         )
+        lots = Lots(views, random)
+        view = lots.change(view, 0, options.gradients, lambda some, _: gradients(len(some), size, random))
         view = _repeated(_vary_colours(view, odd, random), options.per_view)
-        return some_through_a_lens(view, options.lens, random), _repeated(odd, options.per_view)
+        odd, clean = (
+            _repeated(each, options.per_view) for each in (odd, lots.below(options.gradients + options.clean))
+        )
+        return some_through_a_lens(view, options.lens, random), odd, clean
 
     def _stops(self, light: Tensor, odd: Tensor, random: torch.Generator) -> Tensor:
         """Exposures, N x 1 x 1 x 1."""

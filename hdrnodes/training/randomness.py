@@ -58,6 +58,10 @@ class Lots:
         numbers = self._numbers[some]
         return self._order[some], (numbers >= low) & (numbers < high)
 
+    def below(self, high: float) -> Tensor:
+        """Which plates drew a number below: n booleans."""
+        return torch.zeros_like(self._numbers, dtype=torch.bool).index_copy(0, self._order, self._numbers < high)
+
     def change(self, plates: Tensor, low: float, high: float, how: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         """The plates, N x C x H x W, with `how(some of the plates, their indices)` for those within."""
         indices, drawn = self.within(low, high)

@@ -105,7 +105,9 @@ class RefineStage:
 def half_processed(plates: list[Plates]) -> list[Plates]:
     """Every other plate shot again, by a camera that tone-maps locally and sharpens; always the same ones."""
     random = torch.Generator().manual_seed(20200614)
-    processed = [photograph(each.light.cpu(), each.curve.cpu(), 1.0, random) for each in plates[1::2]]
+    processed = [
+        photograph(each.light.cpu(), each.curve.cpu(), torch.tensor([False]), 1.0, random) for each in plates[1::2]
+    ]
     shot = list(plates)
     shot[1::2] = [new.to(old.codes.device) for new, old in zip(processed, plates[1::2], strict=True)]
     return shot

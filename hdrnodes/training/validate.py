@@ -4,7 +4,7 @@ Each plate goes through `hdrnodes.reconstruct` as a user's would. Result and tru
 `hdrnodes` (`hdrnodes.metrics.protocols`): one gain, fitted where the plate did not clip, and nothing else. Clipped is
 where the truth reaches the clip level; JPEG moves codes, and it knows better than they do.
 
-The baselines are the plate through sRGB's inverse, and through the true inverse response, nothing invented.
+What each stage is worth: `hdrnodes.training.ablations`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +19,8 @@ from hdrnodes.metrics.base import Metric, Pair
 from hdrnodes.metrics.evaluate import Scores, measured
 from hdrnodes.metrics.protocols import PROTOCOLS
 from hdrnodes.metrics.summary import Summary, summarise
+from hdrnodes.nodes.base import Context
+from hdrnodes.pipeline import reconstruct
 from hdrnodes.training.photograph import Plates
 from hdrnodes.training.validation_plates import Kind, ValidationSet
 
@@ -41,24 +43,24 @@ def validate(method: Method, plates: ValidationSet, metrics: Sequence[Metric]) -
     return [_scores(method, each, kind, metrics) for each, kind in zip(plates.plates, plates.kinds, strict=True)]
 
 
-def methods(model: str, executor: str) -> dict[str, Method]:
-    """The baselines, and the model."""
-    import hdrnodes
-    from hdrnodes.nodes.base import Context
-
-    context = Context(executor=executor)
+def baselines() -> dict[str, Method]:
+    """The plate through sRGB's inverse, and through the true inverse response: nothing is invented."""
     srgb = Curve.named("srgb").samples
-
-    def ours(codes: npt.NDArray[np.uint8], truth: Array) -> tuple[Array, Array]:
-        image = hdrnodes.reconstruct(codes, model=model, context=context)
-        assert image.curves is not None
-        return image.rgb, image.curves
-
     return {
         "sRGB inverse": lambda codes, truth: (invert_response(_display(codes), srgb[0]), srgb),
         "true inverse response": lambda codes, truth: (invert_response(_display(codes), truth), truth[None]),
-        f"hdrnodes, {model}": ours,
     }
+
+
+def ours(model: str, context: Context) -> Method:
+    """What a user gets of a model."""
+
+    def reconstructed(codes: npt.NDArray[np.uint8], truth: Array) -> tuple[Array, Array]:
+        image = reconstruct(codes, model=model, context=context)
+        assert image.curves is not None
+        return image.rgb, image.curves
+
+    return reconstructed
 
 
 def groups(plates: ValidationSet) -> Iterator[tuple[str, list[int]]]:

@@ -111,6 +111,13 @@ def views(
     return _look_up(scenes.light[indices].float(), where[0], level)
 
 
+def gradients(n: int, size: tuple[int, int], random: torch.Generator) -> Tensor:
+    """Light that fades from colour to colour, by 0.03 to two stops: N x 3 x height x width, scene-linear, about 1."""
+    spread = 0.03 * (2 / 0.03) ** torch.rand(n, 1, 1, 1, generator=random, device=random.device)
+    grey, colour = (torch.randn(n, k, 3, 4, generator=random, device=random.device) for k in (1, 3))
+    return torch.exp2(F.interpolate(spread * (grey + 0.3 * colour), size, mode="bicubic", align_corners=True))
+
+
 def _around(x: Tensor, y: Tensor, centre: Tensor, roll: Tensor, half: Tensor) -> Tensor:
     """Where in an equirectangular picture the pixels of a pinhole camera look: N x H x W x 2, 0..1 along and down."""
     yaw, pitch = (centre[:, 0] - 0.5) * 2 * math.pi, (0.5 - centre[:, 1]) * math.pi
