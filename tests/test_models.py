@@ -128,8 +128,8 @@ def test_onnx_names_its_free_axes_and_says_nothing_of_the_machine_it_was_made_on
         [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
         for value in onnx.load_from_string(content).graph.input
     ]
-    assert axes[0] == axes[1] == [1, 3, "height_linear", "width_linear"]
-    assert axes[2] == [1, 3, "height_context", "width_context"]
+    assert axes[0] == axes[1] == ["batch", 3, "height_linear", "width_linear"]
+    assert axes[2] == ["batch", 3, "height_context", "width_context"]
     assert str(Path(__file__).parent).encode() not in content
     assert b"stack_trace" not in content
 

@@ -129,7 +129,8 @@ def to_onnx(network: StageNetwork, name: str) -> "ModelProto":
     """
     import onnx
 
-    examples = network.example_inputs()
+    # Two of each: of one, torch.export takes the batch for fixed.
+    examples = {name: torch.cat([example, example]) for name, example in network.example_inputs().items()}
     with warnings.catch_warnings():
         # The exporter's own (torch 2.13): a deprecated call that it makes; that inputs of one size share its name.
         warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\)", FutureWarning)
@@ -152,14 +153,14 @@ def to_onnx(network: StageNetwork, name: str) -> "ModelProto":
     return model
 
 
-def dynamic_shapes(network: StageNetwork, examples: Mapping[str, torch.Tensor]) -> tuple[dict[int, Dim] | None, ...]:
-    """Per input, in order, which axes are free: height and width of the 4-D ones."""
-    shapes: list[dict[int, Dim] | None] = []
+def dynamic_shapes(network: StageNetwork, examples: Mapping[str, torch.Tensor]) -> tuple[dict[int, Dim], ...]:
+    """Per input, in order, which axes are free: the first of all, height and width of the 4-D ones."""
+    shapes: list[dict[int, Dim]] = []
     for name, example in examples.items():
         owner = network.same_size[0] if name in network.same_size else name
         # One Dim object per name: torch.export takes two of one name for one size.
-        free = {2: Dim(f"height_{owner}"), 3: Dim(f"width_{owner}")} if example.ndim == 4 else None
-        shapes.append(free)
+        sizes = {2: Dim(f"height_{owner}"), 3: Dim(f"width_{owner}")} if example.ndim == 4 else {}
+        shapes.append({0: Dim("batch"), **sizes})
     return tuple(shapes)
 
 

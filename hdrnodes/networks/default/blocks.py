@@ -6,6 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hdrnodes.networks.base import in_float32
+
+
+class FrameNorm(nn.GroupNorm):
+    """Normalised over the frame, by statistics in float32 where the trunk is half: squares overflow it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(in_float32(x)).to(x.dtype) if x.dtype == torch.float16 else super().forward(x)
+
 
 class Convs(nn.Module):
     """Two 3 x 3 convolutions, the second a residual.
@@ -19,7 +28,7 @@ class Convs(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(before, after, 3, padding=1)
         self.second = nn.Conv2d(after, after, 3, padding=1)
-        self.first_norm, self.second_norm = (nn.GroupNorm(8, after) if normalised else nn.Identity() for _ in range(2))
+        self.first_norm, self.second_norm = (FrameNorm(8, after) if normalised else nn.Identity() for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.silu(self.first_norm(self.first(x)))
@@ -50,7 +59,7 @@ class UNet(nn.Module):
             x = convs(x if level == 0 else F.avg_pool2d(x, 2))
             skips.append(x)
         if self.pool is not None:
-            x = x + self.pool(x.mean(dim=(2, 3)))[:, :, None, None]
+            x = x + self.pool(in_float32(x).mean(dim=(2, 3))).to(x.dtype)[:, :, None, None]
         for convs, skip in zip(self.up, reversed(skips[:-1]), strict=True):
             x = convs(torch.cat([F.interpolate(x, scale_factor=2.0, mode="bilinear"), skip], dim=1))
         return x
@@ -64,17 +73,11 @@ def silent_conv(before: int, after: int) -> nn.Conv2d:
     return conv
 
 
-def pad_to(x: Tensor, multiple: int) -> Tensor:
-    """Repeat the last rows and columns until both sizes are multiples; works for a single pixel too."""
-    height, width = x.shape[-2:]
-    return F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
-
-
 def look_up(context: Tensor, window: Tensor, height: int, width: int) -> Tensor:
     """Sample a map of the whole frame where a tile stands, bilinearly.
 
     Args:
-        context: N x C x h x w, the whole frame.
+        context: N x C x h x w, the whole frame of each.
         window: N x 4: top, left, bottom, right of the tile, in parts of the frame.
         height, width: of the tile, in samples.
 

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hdrnodes.networks.base import StageNetwork
-from hdrnodes.networks.default.blocks import UNet, pad_to, silent_conv
+from hdrnodes.networks.default.blocks import UNet, silent_conv
+from hdrnodes.networks.edges import continue_edges
 
 REACH = 8 / 255  # JPEG at quality 75 moves a pixel this far now and then; nothing should move it farther
 
@@ -21,6 +22,7 @@ class Dequantize(StageNetwork):
     """Args: widths: channels at 1/2, 1/4, 1/8 ... of the size."""
 
     output = "continuous"
+    half_parts = ("unet", "head")
 
     def __init__(self, widths: tuple[int, ...] = (24, 48, 96, 96)) -> None:
         super().__init__()
@@ -38,8 +40,8 @@ class Dequantize(StageNetwork):
     def forward(self, codes: Tensor) -> Tensor:
         """N x 3 x H x W float32, code values / 255, 0..1 -> the same shape, 0..1, continuous."""
         height, width = codes.shape[-2:]
-        padded = pad_to(codes, 2 * self.unet.multiple)
-        x = F.pixel_unshuffle(torch.cat([padded, _detail(padded)], dim=1), 2)
+        padded = continue_edges(codes, 2 * self.unet.multiple)
+        x = F.pixel_unshuffle(self.as_trunk(torch.cat([padded, _detail(padded)], dim=1)), 2)
         residual = F.pixel_shuffle(self.head(self.unet(x)), 2)[..., :height, :width]
         # Added in float32: in half precision the banding would come back.
         return (codes + REACH * torch.tanh(residual.float())).clamp(0, 1)

@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdrnodes.networks.base import StageNetwork
-from hdrnodes.networks.default.blocks import Convs, UNet, look_up, pad_to, power_of_two
+from hdrnodes.networks.default.blocks import Convs, UNet, look_up, power_of_two
+from hdrnodes.networks.edges import continue_edges
 
 CEILING = 12.0  # stops over the clip level: the sun over a plate exposed for its shadows
 CONTEXT = 16  # channels
@@ -44,6 +45,7 @@ class HallucinateOverview(StageNetwork):
     """Args: widths: channels at 1/1, 1/2, 1/4 ... of the reduced frame's size."""
 
     output = "context"
+    half_parts = ("unet", "head")
 
     def __init__(self, widths: tuple[int, ...] = (24, 48, 96, 128, 160)) -> None:
         super().__init__()
@@ -64,8 +66,8 @@ class HallucinateOverview(StageNetwork):
     def forward(self, linear: Tensor) -> Tensor:
         """N x 3 x h x w, scene-linear, the whole frame reduced -> N x 16 x h x w."""
         height, width = linear.shape[-2:]
-        padded = pad_to(linear, self.unet.multiple)
-        x = self.unet(torch.cat([light_features(padded), _clipped_around(padded)], dim=1))
+        padded = continue_edges(linear, self.unet.multiple)
+        x = self.unet(self.as_trunk(torch.cat([light_features(padded), _clipped_around(padded)], dim=1)))
         context: Tensor = self.head(x)
         return context[..., :height, :width].float()
 
@@ -74,6 +76,7 @@ class Hallucinate(StageNetwork):
     """Args: widths: channels at 1/2 and 1/4 of the size."""
 
     output = "radiance"
+    half_parts = ("fine", "coarse", "up", "head")
 
     def __init__(self, widths: tuple[int, int] = (24, 48)) -> None:
         super().__init__()
@@ -99,12 +102,12 @@ class Hallucinate(StageNetwork):
     def forward(self, linear: Tensor, context: Tensor, window: Tensor) -> Tensor:
         """N x 3 x H x W scene-linear, the frame's context, where the tile stands in it -> radiance, N x 3 x H x W."""
         height, width = linear.shape[-2:]
-        padded = pad_to(linear, 4)
+        padded = continue_edges(linear, 4)
         rows, columns = padded.shape[-2:]
         # Padding widens the tile, so its window widens too.
         scale = window.new_tensor([1.0, 1.0]) * torch.tensor([rows / height, columns / width], device=window.device)
         window = torch.cat([window[:, :2], window[:, :2] + (window[:, 2:] - window[:, :2]) * scale], dim=1)
-        fine = self.fine(F.pixel_unshuffle(light_features(padded), 2))
+        fine = self.fine(F.pixel_unshuffle(self.as_trunk(light_features(padded)), 2))
         around = look_up(context, window, rows // 4, columns // 4).to(fine.dtype)
         x = self.coarse(torch.cat([F.avg_pool2d(fine, 2), around], dim=1))
         x = self.up(torch.cat([F.interpolate(x, scale_factor=2.0, mode="bilinear"), fine], dim=1))

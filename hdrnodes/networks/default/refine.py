@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hdrnodes.networks.base import StageNetwork
-from hdrnodes.networks.default.blocks import Convs, look_up, pad_to, power_of_two, silent_conv
+from hdrnodes.networks.base import StageNetwork, in_float32
+from hdrnodes.networks.default.blocks import Convs, look_up, power_of_two, silent_conv
 from hdrnodes.networks.default.hallucinate import light_features
+from hdrnodes.networks.edges import continue_edges
 
 REACH = 1.0  # stops
 CELL = 16  # pixels of the reduced frame to a cell of the grid: four halvings
@@ -25,6 +26,7 @@ class RefineOverview(StageNetwork):
     """Args: widths: channels at 1/2, 1/4, 1/8, 1/16 of the reduced frame's size."""
 
     output = "context"
+    half_parts = ("levels", "head")
     same_size = ("hallucinated", "linear", "dequantized")
 
     def __init__(self, widths: tuple[int, ...] = (16, 32, 48, 64)) -> None:
@@ -43,10 +45,10 @@ class RefineOverview(StageNetwork):
     def forward(self, hallucinated: Tensor, linear: Tensor, dequantized: Tensor) -> Tensor:
         """Three times N x 3 x h x w, the whole frame reduced -> gain in stops, N x 3 x ceil(h/16) x ceil(w/16)."""
         invented = torch.log2(hallucinated.clamp(min=0) + 1) / 4
-        x = pad_to(torch.cat([invented, light_features(linear), dequantized], dim=1), CELL)
+        x = self.as_trunk(continue_edges(torch.cat([invented, light_features(linear), dequantized], dim=1), CELL))
         for level in self.levels:
             x = level(F.avg_pool2d(x, 2))
-        x = x + x.mean(dim=(2, 3), keepdim=True)
+        x = x + in_float32(x).mean(dim=(2, 3), keepdim=True).to(x.dtype)
         return REACH * torch.tanh(self.head(x).float())
 
 

@@ -53,6 +53,10 @@ def _steps_and_bends(picture: Tensor, every: int) -> Tensor:
 
 
 def _by_level(levels: Tensor, values: Tensor, bins: int) -> Tensor:
-    """Sums of values where the level falls into each of evenly spaced bins: N x P, N x K x P -> N x K x bins."""
-    nearest = torch.round(levels * (bins - 1)).long().clamp(0, bins - 1)[:, None].expand_as(values)
-    return values.new_zeros(values.shape[0], values.shape[1], bins).scatter_add(2, nearest, values)
+    """Sums of values where the level falls into each of evenly spaced bins: N x P, N x K x P -> N x K x bins.
+
+    As a product with zeros and ones: TensorRT has no scattering that adds up.
+    """
+    nearest = torch.round(levels * (bins - 1)).clamp(0, bins - 1)[..., None]
+    fallen = (nearest == torch.arange(bins, dtype=levels.dtype, device=levels.device)).to(values.dtype)
+    return values @ fallen

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hdrnodes.camera.response import SAMPLES, constrain_curve
-from hdrnodes.networks.base import StageNetwork
-from hdrnodes.networks.published.edges import continue_edges
+from hdrnodes.networks.base import StageNetwork, in_float32
+from hdrnodes.networks.edges import continue_edges
+from hdrnodes.networks.half import fold
 
 DIRECTIONS = 11
 BINS = (4, 8, 16)
@@ -51,6 +52,7 @@ class Linearize(StageNetwork):
     """Estimate the inverse response of the camera that took a picture."""
 
     output: ClassVar[str] = "curve"
+    half_parts: ClassVar[tuple[str, ...]] = ("conv1", "blocks")
     sobel: Tensor
     mean: Tensor
     directions: Tensor
@@ -75,17 +77,23 @@ class Linearize(StageNetwork):
         )
         self.weigh = nn.Linear(512, DIRECTIONS)
 
+    def make_ready_for_half(self) -> None:
+        fold(self, "conv1", "norm1")
+        for part in list(self.modules()):
+            if isinstance(part, ConvNorm):
+                fold(part, "conv", "norm")
+
     def example_inputs(self) -> dict[str, Tensor]:
         return {"display": torch.zeros(1, 3, 48, 64)}
 
     def forward(self, display: Tensor) -> Tensor:
         """N x 3 x H x W, display-referred, 0..1 -> N x 1024, the inverse response, rising from 0 to 1."""
-        x = self.look_at(continue_edges(display, 4))  # N, 102, H, W
+        x = self.as_trunk(self.look_at(continue_edges(display, 4)))  # N, 102, H, W
         x = torch.relu(self.norm1(self.conv1(F.pad(x, (2, 3, 2, 3)))))  # N, 64, H / 2, W / 2
         x = F.max_pool2d(F.pad(x, (0, 1, 0, 1)), 3, stride=2)  # zeros are as good as nothing after a ReLU
         for block in self.blocks.values():
             x = block(x)  # N, 512, H / 8, W / 8 in the end
-        weights = self.weigh(x.mean(dim=(2, 3)))  # N, 11
+        weights = self.weigh(in_float32(x).mean(dim=(2, 3)))  # N, 11
         return constrain_curve(self.mean + weights @ self.directions)
 
     def look_at(self, display: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hdrnodes.networks.base import StageNetwork
-from hdrnodes.networks.published.edges import continue_edges
+from hdrnodes.networks.base import StageNetwork, in_float32
+from hdrnodes.networks.edges import continue_edges
 
 WIDTHS = (16, 32, 64, 128)  # channels at 1/1, 1/2, 1/4, 1/8
 KERNELS = (7, 5, 3, 3)  # and the size of the convolutions there, going down
@@ -76,6 +76,7 @@ class Dequantize(StageNetwork):
     """Dequantization-Net: undo 8-bit rounding and JPEG by a residual in -1..1."""
 
     output: ClassVar[str] = "continuous"
+    half_parts: ClassVar[tuple[str, ...]] = ("unet",)
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,7 +88,7 @@ class Dequantize(StageNetwork):
     def forward(self, codes: Tensor) -> Tensor:
         """N x 3 x H x W, code values / 255, 0..1 -> the same shape, continuous, 0..1."""
         height, width = codes.shape[-2:]
-        residual = torch.tanh(self.unet(continue_edges(codes, 16)))[..., :height, :width]
+        residual = torch.tanh(in_float32(self.unet(self.as_trunk(continue_edges(codes, 16)))))[..., :height, :width]
         return (codes + residual).clamp(0, 1)
 
 
@@ -95,6 +96,7 @@ class Refine(StageNetwork):
     """Refinement-Net: a correction of the hallucinated picture, seeing all three before it."""
 
     output: ClassVar[str] = "refined"
+    half_parts: ClassVar[tuple[str, ...]] = ("unet",)
     same_size: ClassVar[tuple[str, ...]] = ("hallucinated", "linear", "dequantized")
 
     def __init__(self) -> None:
@@ -108,5 +110,5 @@ class Refine(StageNetwork):
         """N x 3 x H x W each: linear; linear 0..1; display-referred 0..1 -> the same shape, linear, >= 0."""
         height, width = hallucinated.shape[-2:]
         pictures = torch.cat([hallucinated, linear, dequantized], dim=1)
-        correction = self.unet(continue_edges(pictures, 16))[..., :height, :width]
-        return torch.relu(hallucinated + correction)
+        correction = self.unet(self.as_trunk(continue_edges(pictures, 16)))[..., :height, :width]
+        return torch.relu(hallucinated + in_float32(correction))
