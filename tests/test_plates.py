@@ -74,6 +74,26 @@ def test_scenes_are_half_floats_of_one_brightness(scenes):
     torch.testing.assert_close(luminance.median(dim=1).values, torch.full((2,), 0.18), rtol=2e-3, atol=0)
 
 
+def test_gradients_fade_and_have_no_noise(draw):
+    fading, clean, others = draw(n=16, gradients=1.0), draw(n=16, clean=1.0), draw(n=16)
+
+    def exact(plates):
+        """Plates that rounding alone has changed: no noise, no JPEG."""
+        return ((plates.codes - plates.display).abs().amax(dim=(1, 2, 3)) < 0.5001 / 255).sum()
+
+    def bends(plates):
+        stops = torch.log2(plates.light + 1e-3)
+        return (stops[..., 2:] - 2 * stops[..., 1:-1] + stops[..., :-2]).abs().mean()
+
+    assert exact(fading) > 0 and exact(clean) > 0 and exact(others) == 0
+    assert bends(fading) < bends(others) / 10
+
+
+def test_some_are_drawn_as_often_as_asked_for():
+    below = Lots(10, generator("cpu", 0, 0)).below(0.3)
+    assert below.sum() == 3 and not Lots(10, generator("cpu", 0, 0)).below(0).any()
+
+
 def test_a_sun_beyond_half_floats_is_as_bright_as_they_go(tmp_path):
     light = np.full((32, 64, 3), 1e-3)
     light[8:10, 30:33] = 6e4
