@@ -20,6 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
+from hdrnodes import pixelwise
 from hdrnodes.errors import GraphError, HdrnodesError, PluginError
 from hdrnodes.image import Image
 from hdrnodes.nodes.base import Context, Node
@@ -165,7 +166,8 @@ class Graph:
             keep: steps on the way whose images are wanted too.
 
         Returns:
-            The images of the outputs, by name; and of those to keep.
+            The images of the outputs, by name; and of those to keep. Where networks run on a GPU, their pixels may be
+            there, as torch tensors: `Image.to_host` brings them.
 
         Raises:
             GraphError: the graph is not whole, or an input has no image.
@@ -213,10 +215,11 @@ class Graph:
 
 
 def _run_node(name: str, step: Step, made: Mapping[str, Image], context: Context, plugins: Plugins) -> Image:
-    inputs = {input_name: made[source] for input_name, source in step.sources.items()}
+    inputs = context.given_to(step.node, {input_name: made[source] for input_name, source in step.sources.items()})
     plugins.before_node(step.node, inputs, context)
     try:
-        output = step.node.process(inputs, context)
+        with pixelwise.threads(context.threads):
+            output = step.node.process(inputs, context)
     except HdrnodesError:
         raise
     except Exception as error:

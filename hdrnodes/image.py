@@ -159,8 +159,12 @@ class Image:
 
         if self.device is None:
             return replace(self, pixels=transfer.uploaded(self.pixels, device, self.bits))
-        pixels: Any = self.pixels
-        return replace(self, pixels=pixels.to(device))
+        there = transfer.moved(self.pixels, device)
+        return self if there is self.pixels else replace(self, pixels=there)
+
+    def beside(self, other: Image) -> Image:
+        """The image with its pixels where another's are."""
+        return self.to_host() if other.device is None else self.to_device(other.device)
 
     def to_host(self, half: bool = False) -> Image:
         """The image with its pixels as a numpy array; the very same where they are that.

@@ -1,5 +1,6 @@
 """Clipping: the sensor holds no more than 1.0, nor less than nothing. `nodes.Hallucinate` undoes it."""
 
+from functools import reduce
 from typing import Any
 
 from array_api_compat import array_namespace
@@ -31,5 +32,6 @@ def clip_mask(linear: Array, threshold: float = THRESHOLD, channels: int = -1) -
     array([0.5, 1. , 0. ], dtype=float32)
     """
     xp = array_namespace(linear)
-    brightest = xp.max(linear, axis=channels, keepdims=True)
-    return xp.clip((brightest - threshold) / (1 - threshold), 0.0, 1.0)
+    # Numpy's maximum along an axis of three takes ten times as long.
+    brightest = reduce(xp.maximum, xp.moveaxis(linear, channels, 0))
+    return ((xp.expand_dims(brightest, axis=channels) - threshold) / (1 - threshold)).clip(0, 1)

@@ -16,6 +16,7 @@ import numpy as np
 from array_api_compat import array_namespace, is_torch_array
 
 SAMPLES = 1024
+PIECE = 1 << 15  # values that are looked up at a time, so that what is made on the way stays in a core's cache
 Array = Any
 
 
@@ -90,22 +91,26 @@ def _interpolate(rows: Array, curves: Array) -> Array:
     """Linear interpolation at evenly spaced samples."""
     last = curves.shape[-1] - 1
     if not is_torch_array(rows):
-        return np.stack([_interpolate_row(row, curve, last) for row, curve in zip(rows, curves, strict=True)])
+        answer = np.empty(rows.shape, np.float32)
+        for row, curve, to in zip(rows, curves, answer, strict=True):
+            _interpolate_row(row, curve, to)
+        return answer
     position = rows.clip(0, 1) * last
     lower = position.detach().long().clip(max=last - 1)
     low, high = curves.gather(1, lower), curves.gather(1, lower + 1)
     return low + (high - low) * (position - lower)
 
 
-def _interpolate_row(row: Array, curve: Array, last: int) -> Array:
-    """As np.interp, which searches for each value, in less than half the time: even spacing needs no search."""
+def _interpolate_row(row: Array, curve: Array, to: Array) -> None:
+    """As np.interp, which searches for each value, in a twentieth of the time: even spacing needs no search."""
     steps = np.append(np.diff(curve), np.float32(0))  # at the very end there is nothing to go on to
-    answer = np.empty(row.shape, np.float32)
-    for at in range(0, len(row), 1 << 20):  # pieces, so that a 12-megapixel plate needs no 12-megapixel indices
-        position = np.clip(row[at : at + (1 << 20)], 0, 1) * np.float32(last)
-        lower = position.astype(np.int32)
-        answer[at : at + (1 << 20)] = curve[lower] + steps[lower] * (position - lower)
-    return answer
+    for at in range(0, len(row), PIECE):
+        position = row[at : at + PIECE].clip(0, 1)
+        position *= len(curve) - 1
+        lower = position.astype(np.intp)
+        position -= np.floor(position)
+        position *= steps.take(lower, mode="clip")  # as fast as none are out of range
+        np.add(position, curve.take(lower, mode="clip"), out=to[at : at + PIECE])
 
 
 def _search(rows: Array, curves: Array) -> Array:

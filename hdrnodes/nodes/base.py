@@ -15,6 +15,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from inspect import isabstract
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
@@ -69,6 +70,7 @@ class Node(BaseModel):
         name: what graph files and plugins call it; the class's name when not given.
         inputs: the names of the images that it must be fed.
         optional_inputs: of those that it can do without.
+        on_device: whether it also takes images whose pixels are torch tensors, on a GPU; others are given numpy arrays.
 
     Raises:
         KnobError: at construction, when a value is not allowed or there is no such knob.
@@ -80,6 +82,7 @@ class Node(BaseModel):
     name: ClassVar[str] = ""
     inputs: ClassVar[tuple[str, ...]] = ("image",)
     optional_inputs: ClassVar[tuple[str, ...]] = ()
+    on_device: ClassVar[bool] = False
 
     def __init__(self, **knobs: Any) -> None:
         try:
@@ -154,6 +157,8 @@ class Context:
         plugins: None is all that are installed.
         shot_curves: the response curve of each shot that has one already, by what names the shot.
         executor, tile, settings: for the runtime, when it is made here.
+        device: the torch device that pixels are brought to for the networks, and stay on; None goes by the executor:
+            the GPU that it runs on, else they stay in the CPU's memory.
         record: what made the picture, for the header of a file: the graph that runs, the models that were used.
     """
 
@@ -165,6 +170,7 @@ class Context:
     executor: str = "auto"
     tile: int | None = None
     settings: Settings | None = None
+    device: str | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
 
     def run(
@@ -172,14 +178,35 @@ class Context:
         stage: str,
         model: str,
         *pixels: npt.NDArray[np.float32],
-        where: npt.NDArray[np.float32] | None = None,
+        where: npt.NDArray[np.bool_] | None = None,
     ) -> npt.NDArray[np.float32]:
-        """What the network of a stage makes of H x W x 3 images; see `hdrnodes.runtime.Runtime.run`."""
+        """What the network of a stage makes of H x W x 3 images; see `hdrnodes.runtime.Runtime.run`.
+
+        The answer is the caller's own, to write into, and is where the pixels are.
+        """
         runtime = self.needed_runtime()
         answer = runtime.run(stage, model, *pixels, where=where)
         used = {**self.record.get("models", {}), model: runtime.model(model).version}
         self.record = {**self.record, "models": used}
         return answer
+
+    def on_device(self, image: Image) -> Image:
+        """The image where its pixels should be for the networks: brought to their GPU, if they run on one that hdrnodes
+        can compute on, too. What is on a device stays on it."""
+        if image.device is not None:
+            return image
+        device = self.device or _gpu_of(self.needed_runtime())
+        return image if device is None else image.to_device(device)
+
+    def given_to(self, node: Node, inputs: dict[str, Image]) -> dict[str, Image]:
+        """The images as a node takes them: numpy arrays, unless it says `on_device`."""
+        return inputs if node.on_device else {name: image.to_host() for name, image in inputs.items()}
+
+    @property
+    def threads(self) -> int | None:
+        """How many may compute pixels; None is one for each core."""
+        settings = self.settings if self.runtime is None else self.runtime.settings
+        return settings.threads if settings else None
 
     def warn(self, text: str) -> None:
         """Say what makes the result another than was asked for: values replaced, a curve that could not be had."""
@@ -207,3 +234,12 @@ class Context:
 
             self.plugins = installed_plugins()
         return self.plugins
+
+
+def _gpu_of(runtime: Runtime) -> str | None:
+    """Torch's name of the GPU that pixels may stay on between networks; None where they had better not."""
+    if not runtime.executor.on_device or not find_spec("torch"):
+        return None
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else None

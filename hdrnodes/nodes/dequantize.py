@@ -8,12 +8,15 @@ left alone: a network that lowers it by half a code would pass off clipped light
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
+
+from array_api_compat import array_namespace
 
 from hdrnodes.camera.clipping import TOP_CODE
 from hdrnodes.image import Image
 from hdrnodes.nodes.base import Context, Knob, Node
-from hdrnodes.nodes.stage import straight_colours, without_bad_values
+from hdrnodes.nodes.stage import straight_display, without_bad_values
+from hdrnodes.pixelwise import pixelwise
 
 SMOOTH_BITS = 12  # from here on, steps are finer than a plate's noise
 
@@ -21,21 +24,35 @@ SMOOTH_BITS = 12  # from here on, steps are finer than a plate's noise
 class Dequantize(Node):
     """Restore smooth gradients in an 8-bit or JPEG plate; plates of 12 bits and more pass unchanged."""
 
+    on_device = True
+
     strength: float = Knob(1.0, ge=0, le=1, doc="How much of the network's correction is taken.")
     model: str = Knob("default", doc="A name that `hdrnodes doctor` lists.")
 
     def process(self, inputs: dict[str, Image], context: Context) -> Image:
-        plate = without_bad_values(inputs["image"], self.name, context)
-        if plate.is_linear:
-            context.say("Dequantize: skipped, for the picture is scene-linear")
+        plate = inputs["image"]
+        reason = _why_skip(plate)
+        if self.strength and not reason:
+            plate = context.on_device(plate)
+        plate = without_bad_values(plate, self.name, context)
+        if reason:
+            context.say(f"Dequantize: skipped, for the {reason}")
+        if reason or not self.strength:
             return plate
-        if plate.bits is not None and plate.bits >= SMOOTH_BITS:
-            context.say(f"Dequantize: skipped, for the plate has {plate.bits} bits a sample")
-            return plate
-        if not self.strength:
-            return plate
-        rgb, cover = straight_colours(plate)
-        codes = np.clip(rgb, 0, 1)
+        codes, cover = straight_display(plate)
         continuous = context.run("dequantize", self.model, codes)  # H x W x 3, display-referred
-        smooth = np.clip(codes + np.float32(self.strength) * (continuous - codes), 0, 1)
-        return plate.with_rgb(np.where(codes >= TOP_CODE, codes, smooth) * cover)
+
+        def blend(codes: Any, continuous: Any, cover: Any) -> Any:
+            smooth = (codes + self.strength * (continuous - codes)).clip(0, 1)
+            smooth = array_namespace(codes).where(codes >= TOP_CODE, codes, smooth)
+            return smooth if cover is None else smooth * cover
+
+        return plate.with_rgb(pixelwise(blend, codes, continuous, cover, reuse=continuous))
+
+
+def _why_skip(plate: Image) -> str | None:
+    if plate.is_linear:
+        return "picture is scene-linear"
+    if plate.bits is not None and plate.bits >= SMOOTH_BITS:
+        return f"plate has {plate.bits} bits a sample"
+    return None

@@ -10,18 +10,22 @@ Source: Liu et al., CVPR 2020 (published model: threshold 0.88). The ceiling is 
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
-import numpy as np
+from array_api_compat import array_namespace
 
 from hdrnodes.camera.clipping import THRESHOLD, clip_mask
 from hdrnodes.image import Image
 from hdrnodes.nodes.base import Context, Knob, Node
-from hdrnodes.nodes.stage import without_bad_values
+from hdrnodes.nodes.stage import within, without_bad_values
+from hdrnodes.pixelwise import pixelwise
 
 
 class Hallucinate(Node):
     """Invent radiance in clipped highlights; return every other pixel bit for bit."""
+
+    on_device = True
 
     threshold: float = Knob(THRESHOLD, ge=0, lt=1, unit="of clip level", doc="Where invented light fades in.")
     ceiling: float = Knob(6.0, gt=0, le=16, unit="stops", doc="Brightest invented light, above clip level.")
@@ -36,18 +40,32 @@ class Hallucinate(Node):
             context.warn(
                 "Hallucinate: skipped, for the picture goes above 1 already, and where it clipped is not known"
             )
-            return plate if self.output == "image" else plate.with_rgb(np.zeros_like(plate.rgb))
-        alpha = clip_mask(plate.rgb, self.threshold)  # H x W x 1, 0..1
+            return plate if self.output == "image" else plate.with_rgb(_grey(plate, lambda rgb: 0 * rgb[..., :1]))
         if self.output == "mask":
-            return plate.with_rgb(np.broadcast_to(alpha, plate.rgb.shape))
-        if not alpha.any():  # nothing clipped: load no network
+            return plate.with_rgb(_grey(plate, lambda rgb: clip_mask(rgb, self.threshold)))
+        if plate.colour_range[1] <= self.threshold:  # nothing clipped: load no network
             return plate
-        clipped = np.minimum(plate.rgb, 1)  # brightened since, or in other primaries, it goes higher; no plate does
-        invented = context.run("hallucinate", self.model, clipped, where=alpha)  # H x W x 3, linear, any sign
-        added = alpha * np.clip(np.nan_to_num(invented), 0, np.float32(2**self.ceiling - 1))
-        return plate.with_rgb(np.where(alpha > 0, plate.rgb + added, plate.rgb))
+        plate = context.on_device(plate)
+        clipped = within(plate, 1.0)  # brightened since, or in other primaries, it goes higher; no plate does
+        masked = pixelwise(lambda rgb: clip_mask(rgb, self.threshold) > 0, plate.rgb)
+        invented = context.run("hallucinate", self.model, clipped, where=masked)  # H x W x 3, linear, any sign
+        brightest = 2**self.ceiling - 1
+
+        def brighten(rgb: Any, invented: Any) -> Any:
+            xp = array_namespace(rgb)
+            alpha = clip_mask(rgb, self.threshold)  # h x W x 1, 0..1
+            light = xp.where(xp.isnan(invented), xp.zeros_like(invented), invented).clip(0, brightest)
+            return xp.where(alpha > 0, rgb + alpha * light, rgb)
+
+        return plate.with_rgb(pixelwise(brighten, plate.rgb, invented, reuse=invented))
 
 
 def _is_hdr_already(plate: Image) -> bool:
     """Whether light was measured above clip level: in no plate of ours, and by more than half's rounding there."""
-    return plate.is_linear and plate.curves is None and bool(plate.rgb.max() > 1 + 2**-10)
+    return plate.is_linear and plate.curves is None and plate.colour_range[1] > 1 + 2**-10
+
+
+def _grey(plate: Image, function: Callable[[Any], Any]) -> Any:
+    """One value a pixel, in all three channels."""
+    values = pixelwise(function, plate.rgb)
+    return array_namespace(values).broadcast_to(values, (plate.height, plate.width, 3))

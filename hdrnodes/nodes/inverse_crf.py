@@ -13,9 +13,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from hdrnodes.camera.clipping import TOP_CODE
 from hdrnodes.camera.response import constrain_curve, invert_response
@@ -23,8 +24,9 @@ from hdrnodes.curve import SAMPLES, Curve
 from hdrnodes.errors import KnobError
 from hdrnodes.image import LINEAR, SRGB, Image, Pixels
 from hdrnodes.nodes.base import Context, Knob, Node
-from hdrnodes.nodes.stage import BOTTOM_CODE, straight_colours, without_bad_values
+from hdrnodes.nodes.stage import BOTTOM_CODE, straight_display, without_bad_values
 from hdrnodes.ocio_names import ocio_names
+from hdrnodes.pixelwise import beside, pixelwise, to_numpy
 from hdrnodes.primaries import chromaticities_of, linear_space_of
 
 _CAMERA_ENCODED = re.compile(r"srgb|(?<!lin_)rec\.?_?709|bt\.?_?709|gamma|\bg\d\d_|1886|adobe|display")
@@ -33,6 +35,8 @@ LEAST_SPREAD = 4 / 255  # of unclipped values in a channel; below, a frame says 
 
 class InverseCRF(Node):
     """Undo the camera's response: display-referred becomes scene-linear. Linear pictures pass unchanged."""
+
+    on_device = True
 
     curve: str = Knob(
         "estimate",
@@ -45,7 +49,10 @@ class InverseCRF(Node):
     model: str = Knob("default", doc="A name that `hdrnodes doctor` lists.")
 
     def process(self, inputs: dict[str, Image], context: Context) -> Image:
-        plate = without_bad_values(inputs["image"], self.name, context)
+        plate = inputs["image"]
+        if not plate.is_linear and (self.curve == "estimate" or context.runtime):
+            plate = context.on_device(plate)
+        plate = without_bad_values(plate, self.name, context)
         if plate.is_linear:
             context.say("InverseCRF: skipped, for the picture is scene-linear")
             return plate
@@ -56,8 +63,14 @@ class InverseCRF(Node):
                 "(ColorSpace)"
             )
         curve = self.find_curve(plate, context)
-        rgb, cover = straight_colours(plate)
-        linear = invert_response(np.clip(rgb, 0, 1), curve.samples) * cover
+        display, cover = straight_display(plate)
+        samples = beside(display, curve.samples)
+
+        def linearize(display: Any, cover: Any) -> Any:
+            linear = invert_response(display, samples)
+            return linear if cover is None else linear * cover
+
+        linear = pixelwise(linearize, display, cover)
         return replace(plate.with_rgb(linear, _linear_space(plate.colorspace)), curves=curve.samples)
 
     def find_curve(self, plate: Image, context: Context) -> Curve:
@@ -91,17 +104,18 @@ def estimate_curve(plate: Image, context: Context, model: str = "default", per_c
         per_channel: estimate red, green and blue from themselves alone, each shown to the network as grey. One
             without tones takes the mean of the others' curves.
     """
-    display = np.clip(straight_colours(plate)[0], 0, 1)
+    display, _ = straight_display(plate)
     telling = _channels_that_tell(display)
     if not any(telling):
         context.warn("InverseCRF: the plate has too few tones to estimate a curve from; takes sRGB's")
         return Curve.named("srgb")
     if not per_channel:
-        return Curve(constrain_curve(context.run("linearize", model, display)[None]), source="estimate")
+        found = to_numpy(context.run("linearize", model, display))
+        return Curve(constrain_curve(found[None]), source="estimate")
     raw = np.zeros((3, SAMPLES), np.float32)
     for channel in np.flatnonzero(telling):
-        grey = np.repeat(display[..., channel, None], 3, axis=2)
-        raw[channel] = context.run("linearize", model, grey)
+        grey = array_namespace(display).broadcast_to(display[..., channel, None], display.shape)
+        raw[channel] = to_numpy(context.run("linearize", model, grey))
     if not all(telling):
         silent = ", ".join(name for name, tells in zip(("red", "green", "blue"), telling, strict=True) if not tells)
         context.warn(f"InverseCRF: too few tones in {silent} to estimate a curve from; takes the others' mean")
@@ -118,7 +132,7 @@ def estimate_shot_curve(
         images: a few frames spread over the shot, display-referred; taken one by one. Those without tones are
             left out.
     """
-    telling = (image for image in images if any(_channels_that_tell(np.clip(straight_colours(image)[0], 0, 1))))
+    telling = (image for image in images if any(_channels_that_tell(straight_display(image)[0])))
     curves = [estimate_curve(image, context, model, per_channel).samples for image in telling]
     if not curves:
         context.warn("InverseCRF: no frame of the shot has the tones to estimate a curve from; takes sRGB's")
@@ -130,7 +144,7 @@ def _channels_that_tell(display: Pixels) -> list[bool]:
     """Which of red, green and blue have tones that are neither clipped nor all the same."""
     every = max(1, int((display.shape[0] * display.shape[1] / 1e6) ** 0.5))  # a million pixels tell enough
     telling = []
-    for channel in np.moveaxis(display[::every, ::every], -1, 0):
+    for channel in np.moveaxis(to_numpy(display[::every, ::every]), -1, 0):
         tones = channel[(channel > BOTTOM_CODE) & (channel < TOP_CODE)]
         telling.append(bool(tones.size and np.ptp(np.percentile(tones, [1, 99])) >= LEAST_SPREAD))
     return telling

@@ -12,17 +12,21 @@ then clipped to 0..1 and encoded as sRGB (IEC 61966-2-1). Per channel: bright co
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from array_api_compat import array_namespace
 
-from hdrnodes.image import LINEAR, SRGB, Image, Pixels
+from hdrnodes.image import LINEAR, SRGB, Image
 from hdrnodes.nodes.base import Context, Knob, Node
 from hdrnodes.nodes.color_space import convert
+from hdrnodes.pixelwise import pixelwise
 
 
 class ToneMap(Node):
     """Make a scene-linear picture fit for a display (sRGB), to look at; it is no inverse of anything."""
+
+    on_device = True
 
     operator: Literal["clip", "reinhard", "filmic"] = Knob("filmic", doc="How highlights are brought down.")
     exposure: float = Knob(0.0, ge=-20, le=20, unit="stops", doc="Brightens or darkens first.")
@@ -30,31 +34,32 @@ class ToneMap(Node):
 
     def process(self, inputs: dict[str, Image], context: Context) -> Image:
         image = convert(inputs["image"], LINEAR)
-        light: Pixels = np.maximum(image.rgb, 0) * np.float32(2**self.exposure)
+        return image.with_rgb(pixelwise(self._shown, image.rgb), SRGB)
+
+    def _shown(self, rgb: Any) -> Any:
+        light = rgb.clip(min=0) * 2**self.exposure
         if self.operator == "reinhard":
-            light *= (1 + light / np.float32(self.white**2)) / (1 + light)
+            light = light * ((1 + light / self.white**2) / (1 + light))
         elif self.operator == "filmic":
-            light = _hable(light) / _hable(np.asarray(self.white, np.float32))
-        return image.with_rgb(encode_srgb(np.clip(light, 0, 1)), SRGB)
+            light = _hable(light) / float(_hable(np.float32(self.white)))
+        return encode_srgb(light.clip(0, 1))
 
 
-def _hable(x: Pixels) -> Pixels:
+def _hable(x: Any) -> Any:
     """Hable's curve: toe, shoulder and slope as he published them.
 
     >>> _hable(np.float32([0, 11.2])).round(4)
     array([0.    , 0.7251], dtype=float32)
     """
-    a, b, c, d, e, f = np.array([0.15, 0.5, 0.1, 0.2, 0.02, 0.3], np.float32)
-    curve: Pixels = (x * (a * x + c * b) + d * e) / (x * (a * x + b) + d * f) - e / f
-    return curve
+    a, b, c, d, e, f = (0.15, 0.5, 0.1, 0.2, 0.02, 0.3)
+    return (x * (a * x + c * b) + d * e) / (x * (a * x + b) + d * f) - e / f
 
 
-def encode_srgb(linear: Pixels) -> Pixels:
+def encode_srgb(linear: Any) -> Any:
     """Scene-linear 0..1 to sRGB 0..1 (IEC 61966-2-1).
 
     >>> encode_srgb(np.float32([0, 0.0031308, 0.18, 1])).round(4)
     array([0.    , 0.0404, 0.4614, 1.    ], dtype=float32)
     """
-    low = linear * np.float32(12.92)
-    high = np.float32(1.055) * np.maximum(linear, np.float32(0.0031308)) ** np.float32(1 / 2.4) - np.float32(0.055)
-    return np.where(linear <= 0.0031308, low, high)
+    high = 1.055 * linear.clip(min=0.0031308) ** (1 / 2.4) - 0.055
+    return array_namespace(linear).where(linear <= 0.0031308, linear * 12.92, high)
