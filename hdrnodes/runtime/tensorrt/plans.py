@@ -1,0 +1,141 @@
+"""Plans on disk: built once for a network, a card and a library; found by what they were built from.
+
+A plan's file is named after a hash of everything that it depends on, so that one that no longer fits is never found;
+it begins with a hash of its own bytes, so that a damaged one is built again. `hdrnodes compile` fills the same folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hdrnodes.errors import ExecutorError, WriteError
+from hdrnodes.models import Network
+from hdrnodes.runtime.tensorrt.builder import build_plan
+from hdrnodes.runtime.tensorrt.kept import kept, prune, write
+from hdrnodes.runtime.tensorrt.library import Library
+from hdrnodes.runtime.tensorrt.profiles import profiles_of
+
+log = logging.getLogger("hdrnodes")
+
+FOLDER = "tensorrt"  # in the cache
+MAGIC = b"hdrnodes plan 1\n"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a plan is built for.
+
+    Attributes:
+        target: compute capability, as "SM89".
+        name: of the card, and `driver`, the version of CUDA that its driver has; both empty ahead of time.
+    """
+
+    target: str
+    name: str = ""
+    driver: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A network, to be had as a plan.
+
+    Args:
+        network: of a model folder.
+        onnx: which of its ONNX files, and `sha256`, its hash.
+        precision: "fp16" or "float32", for the name of the plan's file: the types are in the ONNX.
+        library: what builds it, and `card`, for what.
+        cache: the folder to keep it in; None for nowhere.
+    """
+
+    network: Network
+    onnx: Path
+    sha256: str
+    precision: str
+    library: Library
+    card: Card
+    cache: Path | None
+
+    @property
+    def key(self) -> str:
+        """A hash of all that the plan's bytes depend on.
+
+        TensorRT chooses kernels by timing them on one card under one driver. TensorRT-RTX leaves kernels to the card
+        where the plan runs, so a plan of it is for any of that compute capability, and can be built ahead of time.
+        """
+        card = self.card
+        built_from = {
+            "onnx": self.sha256,
+            "profiles": [asdict(profile) for profile in profiles_of(self.network.name)],
+            "library": [self.library.name, self.library.version],
+            "platform": [sys.platform, platform.machine()],
+            "card": [card.target] if self.library.is_rtx else [card.target, card.name, card.driver],
+        }
+        return hashlib.sha256(json.dumps(built_from, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def path(self) -> Path | None:
+        """Where its file is, or would be."""
+        if self.cache is None:
+            return None
+        model = self.network.folder.name
+        name = f"{model}-{self.network.name}-{self.precision}-{self.card.target}-{self.key[:32]}.plan"
+        return self.cache / FOLDER / name
+
+    def load(self) -> bytes:
+        """The plan: from the cache, else built, and kept there.
+
+        Raises:
+            ExecutorError: it cannot be built.
+        """
+        data, start = kept(self.path) or b"", len(MAGIC) + 32
+        if data.startswith(MAGIC) and hashlib.sha256(data[start:]).digest() == data[len(MAGIC) : start]:
+            return data[start:]
+        return self.renew()
+
+    def renew(self) -> bytes:
+        """The plan, built anew; one that is in the cache is replaced.
+
+        Raises:
+            ExecutorError: it cannot be built.
+        """
+        if not self.library.is_rtx:
+            log.warning("%s: TensorRT builds it for this card, once; that takes a minute or more", self.network.name)
+        plan = self.build()
+        try:
+            self.write(plan)
+        except WriteError as error:
+            log.warning("%s", error)
+        return plan
+
+    def build(self) -> bytes:
+        """Build the plan.
+
+        Raises:
+            ExecutorError: it cannot be built.
+        """
+        timing = self.path and self.path.with_name(f"{self.library.version}-{self.card.target}.timing")
+        return build_plan(self.library, self.onnx, profiles_of(self.network.name), self.card.target, timing)
+
+    def write(self, plan: bytes) -> None:
+        """Write the plan's file, and remove those that nobody has used for long. Raises WriteError."""
+        if self.path is not None:
+            write(self.path, MAGIC + hashlib.sha256(plan).digest() + plan)
+            prune(self.path.parent)
+
+
+def onnx_of(network: Network, precision: str) -> tuple[Path, str, str]:
+    """Which ONNX file of a network, its hash, and the precision of its insides.
+
+    Raises:
+        ExecutorError: there is none in that precision.
+        ModelError: the file is not what model.toml describes.
+    """
+    if precision == "bf16":
+        raise ExecutorError("executor tensorrt", "has no bf16", "take --precision fp16, or float32")
+    return network.verified_onnx(), network.onnx_sha256, "float32"
