@@ -73,16 +73,17 @@ def _formats() -> dict[str, list[str]]:
 
 
 def _executors(plugins: Plugins) -> list[dict[str, Any]]:
-    from hdrnodes.runtime.choose import choose_executor
+    from hdrnodes.runtime.choose import Choice
 
     try:
-        taken, reason = choose_executor("auto", plugins.executors)
+        choice = Choice("auto", plugins.executors)
+        taken, reason = choice.executor.name, choice.reason
     except ExecutorError as error:
         taken, reason = None, str(error)
     found = []
     for name, executor in plugins.executors.items():
         why_not = executor.why_not()
-        auto = reason if executor is taken else None
+        auto = reason if name == taken else None
         found.append({"name": name, "runs": why_not is None, "why_not": why_not, "auto": auto})
     return found
 

@@ -57,10 +57,12 @@ class Executor(ABC):
     Class attributes:
         name: what `--executor` calls it.
         on_device: whether `run` takes and gives torch tensors of a GPU, too, and the pixels of a graph may stay there.
+        on_gpu: of an executor for any machine, the class of the same name that runs where a GPU can be used.
     """
 
     name: ClassVar[str]
     on_device: ClassVar[bool] = False
+    on_gpu: ClassVar[type[Executor] | None] = None
 
     @classmethod
     @abstractmethod

@@ -13,7 +13,7 @@ from hdrnodes.camera.edges import edge_evidence
 from hdrnodes.camera.response import SAMPLES
 from hdrnodes.errors import ExecutorError, ModelError
 from hdrnodes.models import MODEL_FILE, Model, Network, Stage, load_model
-from hdrnodes.runtime.choose import choose_executor
+from hdrnodes.runtime.choose import Choice
 from hdrnodes.runtime.executor import Array, Executor, Settings
 from hdrnodes.runtime.reduce import reduce
 from hdrnodes.runtime.tiles import Span, join, tile_grid
@@ -42,10 +42,6 @@ class Runtime:
         settings: how networks are run; None for what is best as a rule.
         plugins: where models and executors come from; None for all that are installed.
 
-    Attributes:
-        executor: the class of the executor that was taken.
-        reason: why it and not a better one; one line.
-
     Raises:
         ExecutorError: no such executor, or it cannot run here.
     """
@@ -62,12 +58,22 @@ class Runtime:
 
             plugins = installed_plugins()
         self._models: Mapping[str, Path] = plugins.models
-        self.executor, self.reason = choose_executor(executor, plugins.executors)
+        self._choice = Choice(executor, plugins.executors)
         self.tile = tile or TILE
         self.settings = settings or Settings()
         self._loaded: dict[str, Model] = {}
         self._networks: dict[tuple[str, str], Executor] = {}
         self._lock = Lock()
+
+    @property
+    def executor(self) -> type[Executor]:
+        """The class of the executor that was taken; another one once `auto` finds that it cannot load a network."""
+        return self._choice.executor
+
+    @property
+    def reason(self) -> str:
+        """Why it and not a better one; one line."""
+        return self._choice.reason
 
     def run(self, stage: str, model: str, *pixels: Array, where: Array | None = None) -> Array:
         """The answer of a stage of a model.
@@ -155,7 +161,7 @@ class Runtime:
     def _executor(self, model: str, network: Network) -> Executor:
         key = (model, network.name)
         if key not in self._networks:
-            self._networks[key] = self.executor(network, self.settings)
+            self._networks[key] = self._choice.load(network, self.settings)
         return self._networks[key]
 
 
