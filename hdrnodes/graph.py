@@ -20,7 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
-from hdrnodes import pixelwise
+from hdrnodes import frames, pixelwise
 from hdrnodes.errors import GraphError, HdrnodesError, PluginError
 from hdrnodes.image import Image
 from hdrnodes.nodes.base import Context, Node
@@ -184,13 +184,17 @@ class Graph:
         made: dict[str, Image] = dict(images)
         uses = Counter(source for name in order for source in set(self.steps[name].sources.values()))
         outputs = self.outputs or tuple(name for name in order if not uses[name])
-        for name in order:
-            step = self.steps[name]
-            made[name] = _run_node(name, step, made, context, plugins)
-            for source in set(step.sources.values()):
-                uses[source] -= 1
-                if not uses[source] and source not in (*outputs, *keep):
-                    del made[source]
+        settings = context.runtime.settings if context.runtime else context.settings
+        with frames.allowed(settings.memory if settings else None):
+            for name in order:
+                step = self.steps[name]
+                made[name] = _run_node(name, step, made, context, plugins)
+                for source in set(step.sources.values()):
+                    uses[source] -= 1
+                    if not uses[source] and source not in (*outputs, *keep):
+                        del made[source]
+                for image in made.values():  # whoever needs it next finds it in its scratch file, if it has one
+                    frames.release(image.pixels)
         return {name: made[name] for name in (*outputs, *keep)}
 
     def record(self) -> dict[str, object]:

@@ -58,16 +58,25 @@ class Executor(ABC):
         name: what `--executor` calls it.
         on_device: whether `run` takes and gives torch tensors of a GPU, too, and the pixels of a graph may stay there.
         on_gpu: of an executor for any machine, the class of the same name that runs where a GPU can be used.
+
+    Attributes:
+        most_tiles: of one size that `run` takes at a time, as N; a class may say so, too.
     """
 
     name: ClassVar[str]
     on_device: ClassVar[bool] = False
     on_gpu: ClassVar[type[Executor] | None] = None
+    most_tiles: int = 1
 
     @classmethod
     @abstractmethod
     def why_not(cls) -> str | None:
         """None where it can run here, else the reason, in the words that `doctor` prints. Cheap: each start asks."""
+
+    @classmethod
+    def free_memory(cls) -> int | None:
+        """Bytes of a GPU's own memory that are free; None where networks run in the machine's."""
+        return None
 
     @abstractmethod
     def __init__(self, network: Network, settings: Settings) -> None:

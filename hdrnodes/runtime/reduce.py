@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from array_api_compat import is_torch_array
 
 from hdrnodes.frames import release
-from hdrnodes.runtime.executor import Array
+
+Array = Any  # numpy's, or a torch tensor
 
 
 def reduce(pixels: Array, longer_side: int) -> Array:

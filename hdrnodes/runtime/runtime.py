@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from array_api_compat import array_namespace, device, is_torch_array
 
-from hdrnodes.camera.edges import edge_evidence
+from hdrnodes import frames
+from hdrnodes.camera.edges import LONGER_SIDE, edge_evidence
 from hdrnodes.camera.response import SAMPLES
 from hdrnodes.errors import ExecutorError, ModelError
-from hdrnodes.models import MODEL_FILE, Model, Network, Stage, load_model
+from hdrnodes.models import MODEL_FILE, Model, Network, load_model
+from hdrnodes.pixelwise import beside, to_numpy
+from hdrnodes.runtime import memory
 from hdrnodes.runtime.choose import Choice
-from hdrnodes.runtime.executor import Array, Executor, Settings
+from hdrnodes.runtime.executor import Executor, Settings
 from hdrnodes.runtime.reduce import reduce
-from hdrnodes.runtime.tiles import Span, join, tile_grid
+from hdrnodes.runtime.tiles import Place, in_batches, join, least_tile, tile_grid
 
 if TYPE_CHECKING:
     from hdrnodes.plugins import Plugins
 
-TILE = 1536  # pixels; what a stage of `default` then needs is under 1 GB
+log = logging.getLogger("hdrnodes")
+
+Array = Any  # numpy's, or a torch tensor
 
 # What each stage is fed, in order. Its networks name those of them that they take; linearize's may ask for `edges` too,
 # what `hdrnodes.camera.edges` finds in the whole frame.
@@ -38,7 +46,7 @@ class Runtime:
 
     Args:
         executor: "auto", or the name of one.
-        tile: longest side of a tile, pixels; None for a size that fits most machines.
+        tile: longest side of a tile, pixels; None for what memory allows: `settings.memory`, or what is free.
         settings: how networks are run; None for what is best as a rule.
         plugins: where models and executors come from; None for all that are installed.
 
@@ -59,9 +67,10 @@ class Runtime:
             plugins = installed_plugins()
         self._models: Mapping[str, Path] = plugins.models
         self._choice = Choice(executor, plugins.executors)
-        self.tile = tile or TILE
+        self.tile = tile
         self.settings = settings or Settings()
         self._loaded: dict[str, Model] = {}
+        self._fitting: dict[tuple[str, str], int] = {}  # tiles of stages for which larger ones were too large
         self._networks: dict[tuple[str, str], Executor] = {}
         self._lock = Lock()
 
@@ -81,82 +90,159 @@ class Runtime:
         Args:
             stage: a key of `STAGE_INPUTS`.
             model: a name that `hdrnodes doctor` lists.
-            pixels: H x W x 3 float32 each, all of one size; display-referred 0..1 or scene-linear, as the stage has it.
-            where: H x W x 1; tiles in which it is 0 everywhere are not computed, and answer 0.
+            pixels: H x W x 3 float32 each, all of one size and kind, numpy or torch; display-referred 0..1 or
+                scene-linear, as the stage has it.
+            where: H x W x 1; of several tiles, those in which it is 0 everywhere are not computed, and answer 0.
 
         Returns:
-            H x W x 3 float32; of "linearize", the curve, 1024 samples.
+            H x W x 3 float32, of the kind of `pixels`, where they are; of "linearize", the curve, 1024 samples, numpy.
 
         Raises:
             ModelError: no such model or stage; its files are not what their hashes say, or its networks not what
                 model.toml says.
-            ExecutorError: a network cannot be run here, or not in the memory that there is.
+            ExecutorError: a network cannot be run here, or not in the memory that there is, or that is allowed.
         """
         description = self.model(model).stage(stage)
         frame = dict(zip(STAGE_INPUTS[stage], pixels, strict=True))
         if stage == "linearize":
             network, given = description.networks[stage], _reduced(frame, description.overview)
             if "edges" in network.inputs:
-                given["edges"] = edge_evidence(_planar(frame["display"]))
-            curve: Array = self._ask(model, network, given, (1, SAMPLES))[0]
+                given["edges"] = _edges(frame["display"])
+            curve: Array = to_numpy(self._ask_once(model, network, given, (1, SAMPLES)))[0]
             return curve
         context = {}
         if overview := description.networks.get(f"{stage}_overview"):
-            context = {"context": self._ask(model, overview, _reduced(frame, description.overview))}
-        return self._tiled(model, description, description.networks[stage], frame, context, where)
+            context = {"context": self._ask_once(model, overview, _reduced(frame, description.overview))}
+        return self._in_tiles(model, stage, frame, context, where)
 
     def model(self, name: str) -> Model:
-        """The description of a model, loaded once."""
+        """The description of a model, loaded once.
+
+        Raises:
+            ModelError: there is no such model, or it is not whole.
+            ExecutorError: it needs more memory than `settings` allow.
+        """
         if name not in self._loaded:
-            self._loaded[name] = load_model(name, self._models)
+            model = load_model(name, self._models)
+            most, least = self.settings.memory, memory.least_memory(model)
+            if most is not None and most < least and self.tile is None:
+                problem = f"is too little for model {name}"
+                remedy = f"allow {-(-least // 10**6)} MB or more"
+                raise ExecutorError(f"memory of {most // 10**6} MB", problem, remedy)
+            self._loaded[name] = model
         return self._loaded[name]
 
-    def _tiled(
+    @cached_property
+    def _memory(self) -> int:
+        """Bytes for frames and networks: of the GPU's memory, or the machine's."""
+        free = self.executor.free_memory()
+        if free is not None:
+            return int(frames.SHARE * free)
+        return self.settings.memory or int(frames.SHARE * frames.available())
+
+    def _in_tiles(
+        self, model: str, stage: str, frame: Mapping[str, Array], context: Mapping[str, Array], where: Array | None
+    ) -> Array:
+        """A stage's answer, in tiles; in smaller ones, and from then on, where there is not the memory for them."""
+        described = self.model(model)
+        halo, multiple = described.stage(stage).halo, described.stage(stage).multiple
+        network = described.stage(stage).networks[stage]
+        first = next(iter(frame.values()))
+        height, width = first.shape[:2]
+        tile = self.tile or memory.tile_size(described, self._memory, height, width, is_torch_array(first))
+        at_once, too_large = None, 0
+        while True:
+            if (model, stage) in self._fitting:
+                tile, at_once = min(tile, self._fitting[model, stage]), 1
+            grid = tile_grid(height, width, tile, halo, multiple)
+            longest = max(max(y.length, x.length) for y, x in grid)
+            if at_once is None:
+                at_once = memory.tiles_at_once(described, self._memory, height, width, longest**2)
+            try:
+                answer = self._joined(model, network, frame, context, where, grid, at_once)
+            except MemoryError as error:
+                if longest <= least_tile(halo, multiple):
+                    raise self._out_of_memory(network, f", even on {longest} x {longest} pixels") from error
+                too_large = too_large or longest
+                self._fitting[model, stage] = max(longest // 2, least_tile(halo, multiple))
+                continue
+            if too_large:
+                text = "network %s: there is not the memory for tiles of %d pixels; takes %d from now on"
+                log.warning(text, network.name, too_large, longest)
+            return answer
+
+    def _joined(
         self,
         model: str,
-        stage: Stage,
         network: Network,
         frame: Mapping[str, Array],
         context: Mapping[str, Array],
         where: Array | None,
+        grid: Sequence[Place],
+        at_once: int,
     ) -> Array:
         first = next(iter(frame.values()))
-        height, width = first.shape[:2]
+        size = height, width = first.shape[:2]
 
-        def compute(y: Span, x: Span) -> Array | None:
-            place = slice(y.first, y.last), slice(x.first, x.last)
-            if where is not None and not where[place].any():
-                return None
-            inputs = {name: _planar(image[place]) for name, image in frame.items()}
-            window = np.array([[y.first / height, x.first / width, y.last / height, x.last / width]], np.float32)
-            size = (1, 3, y.last - y.first, x.last - x.first)
-            answer = self._ask(model, network, {**inputs, **context, "window": window}, size)
-            pixels: Array = answer[0].transpose(1, 2, 0)
-            return pixels
+        def compute(places: Sequence[Place]) -> list[Array]:
+            inputs = {name: _planar([_part(image, place) for place in places]) for name, image in frame.items()}
+            for image in frame.values():
+                frames.release(image)
+            windows = [[y.first / height, x.first / width, y.last / height, x.last / width] for y, x in places]
+            count, (y, x) = len(places), places[0]
+            given = {
+                **inputs,
+                **{name: _repeated(each, count) for name, each in context.items()},
+                "window": beside(first, np.array(windows, np.float32)),
+            }
+            answers = self._ask(model, network, given, (count, 3, y.length, x.length))
+            return [
+                answer.permute(1, 2, 0) if is_torch_array(answer) else answer.transpose(1, 2, 0) for answer in answers
+            ]
 
-        grid = tile_grid(height, width, self.tile, stage.halo, stage.multiple)
-        return np.ascontiguousarray(join((height, width, 3), grid, compute))
+        if len(grid) == 1 and is_torch_array(first):
+            return compute(grid)[0]
+        wanted = grid if where is None or len(grid) == 1 else [place for place in grid if _part(where, place).any()]
+        whole = _zeros_beside(first, (*size, 3))
+        at_once = min(at_once, self._executor(model, network).most_tiles)
+        join(whole, grid, in_batches(wanted, at_once), compute)
+        return whole
 
     def _ask(
         self, model: str, network: Network, given: Mapping[str, Array], shape: tuple[int, ...] | None = None
     ) -> Array:
-        """A network's answer, of that shape; networks of the whole frame may answer any."""
+        """A network's answer, of that shape, and of the kind of its inputs; networks of the whole frame may answer any.
+
+        Raises:
+            MemoryError: there is not enough.
+        """
         described = network.folder / MODEL_FILE
         for name in network.inputs:
             if name not in given:
                 problem = f"network {network.name} has an input {name}, which its stage is not given"
                 raise ModelError(described, problem, f"inputs may be {', '.join(given)}; export the model again")
         with self._lock:  # executors hold buffers; frames that run side by side take turns
-            try:
-                answer = self._executor(model, network).run(**{name: given[name] for name in network.inputs})
-            except MemoryError as error:
-                problem = f"there is not enough memory to run network {network.name}"
-                remedy = f"give a --tile smaller than {self.tile}"
-                raise ExecutorError(f"executor {self.executor.name}", problem, remedy) from error
-        if shape not in (None, answer.shape):
-            problem = f"network {network.name} answers with the shape {answer.shape}, where {shape} is due"
+            executor = self._executor(model, network)
+            inputs = {name: given[name] if executor.on_device else to_numpy(given[name]) for name in network.inputs}
+            answer = executor.run(**inputs)
+        if shape not in (None, tuple(answer.shape)):
+            problem = f"network {network.name} answers with the shape {tuple(answer.shape)}, where {shape} is due"
             raise ModelError(described, problem, "export the model again")
-        return answer
+        one = given[network.inputs[0]]
+        return beside(one, answer) if is_torch_array(one) and not is_torch_array(answer) else answer
+
+    def _ask_once(
+        self, model: str, network: Network, given: Mapping[str, Array], shape: tuple[int, ...] | None = None
+    ) -> Array:
+        """The same of a network that is not fed tiles."""
+        try:
+            return self._ask(model, network, given, shape)
+        except MemoryError as error:
+            raise self._out_of_memory(network) from error
+
+    def _out_of_memory(self, network: Network, more: str = "") -> ExecutorError:
+        problem = f"there is not enough memory to run network {network.name}{more}"
+        return ExecutorError(f"executor {self.executor.name}", problem, "free some, or take a machine with more")
 
     def _executor(self, model: str, network: Network) -> Executor:
         key = (model, network.name)
@@ -166,9 +252,37 @@ class Runtime:
 
 
 def _reduced(frame: Mapping[str, Array], longer_side: int) -> dict[str, Array]:
-    return {name: _planar(reduce(image, longer_side) if longer_side else image) for name, image in frame.items()}
+    return {name: _planar([reduce(image, longer_side) if longer_side else image]) for name, image in frame.items()}
 
 
-def _planar(pixels: Array) -> Array:
-    """H x W x C -> 1 x C x H x W, contiguous."""
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)[None]
+def _edges(display: Array) -> Array:
+    """What edges tell, of the pixels that are looked at; found on the CPU."""
+    every = -(-max(display.shape[:2]) // LONGER_SIDE)
+    looked_at = to_numpy(display[::every, ::every])
+    evidence: Array = edge_evidence(looked_at.transpose(2, 0, 1)[None])
+    frames.release(display)
+    return beside(display, evidence)
+
+
+def _part(image: Array, place: Place) -> Array:
+    y, x = place
+    return image[y.first : y.last, x.first : x.last]
+
+
+def _planar(pictures: Sequence[Array]) -> Array:
+    """H x W x C each -> N x C x H x W, contiguous."""
+    xp = array_namespace(*pictures)
+    planar = [xp.permute_dims(picture, (2, 0, 1)) for picture in pictures]
+    batch = planar[0][None] if len(planar) == 1 else xp.stack(planar)
+    return batch.contiguous() if is_torch_array(batch) else np.ascontiguousarray(batch, np.float32)
+
+
+def _repeated(context: Array, count: int) -> Array:
+    return array_namespace(context).broadcast_to(context, (count, *context.shape[1:]))
+
+
+def _zeros_beside(first: Array, shape: tuple[int, ...]) -> Any:
+    """A frame of the kind of another, on its device."""
+    if is_torch_array(first):
+        return array_namespace(first).zeros(shape, dtype=first.dtype, device=device(first))
+    return frames.zeros(shape)

@@ -1,0 +1,82 @@
+"""How large tiles may be: what networks take for each pixel, and how much memory there is.
+
+Executors keep what a network's activations take for the next tile, so that all networks of a model add up. Networks say
+what their activations need (`models.Network.bytes_per_pixel`); beside it executors hold inputs, outputs, and copies in
+other layouts: openvino takes 1.1 to 1.7 times as much, torch on a CPU 1.0 to 1.7 (`benchmarks/memory.py`).
+"""
+
+from __future__ import annotations
+
+import math
+
+from hdrnodes import frames
+from hdrnodes.models import Model, Network, Stage
+from hdrnodes.runtime.tiles import least_tile
+
+WITH_COPIES = 1.7
+LARGEST = 2048  # pixels: beyond, a tile saves little halo, and no time for each pixel (measured on a CPU)
+LARGEST_WHOLE = 4096  # pixels: of a frame that a GPU takes in one piece
+STEP = 64  # pixels between sizes, so that a few megabytes more or less make no other tiles
+
+
+def tile_size(model: Model, memory: int, height: int, width: int, on_device: bool) -> int:
+    """The longest side of tiles, pixels, with which a job stays within so many bytes; 0 where none is small enough.
+
+    Args:
+        memory: for frames, all networks, and all else.
+        height, width: of the frames.
+        on_device: whether frames are in a GPU's memory, and `memory` is what that has.
+    """
+    side = math.isqrt(_pixels(model, memory, height, width, on_device))
+    if on_device and LARGEST_WHOLE >= max(height, width) <= side:
+        return LARGEST_WHOLE
+    return min(side - side % STEP, LARGEST)
+
+
+def tiles_at_once(model: Model, memory: int, height: int, width: int, tile_pixels: int) -> int:
+    """For how many tiles of so many pixels a GPU has room."""
+    return max(1, _pixels(model, memory, height, width, on_device=True) // tile_pixels)
+
+
+def _pixels(model: Model, memory: int, height: int, width: int, on_device: bool) -> int:
+    """How many pixels networks can be fed at a time."""
+    frame = 3 * 4 * height * width
+    taken = frames.AT_ONCE * frame if on_device else frames.PROCESS + frames.in_memory(frame, memory)
+    room = memory - taken - _whole_frame_bytes(model, height, width)
+    return max(0, int(room / _tiled_bytes(model)))
+
+
+def least_memory(model: Model) -> int:
+    """Bytes that a job with this model takes at least: frames in scratch files, tiles as small as halos allow."""
+    tiles = sum(
+        bytes_per_pixel(_tiled(name, stage)) * least_tile(stage.halo, stage.multiple) ** 2
+        for name, stage in model.stages.items()
+        if name != "linearize"
+    )
+    return frames.PROCESS + int(tiles) + _whole_frame_bytes(model, 0, 0)
+
+
+def bytes_per_pixel(network: Network) -> float:
+    """What an executor takes for each pixel that it feeds a network."""
+    return WITH_COPIES * network.bytes_per_pixel
+
+
+def _tiled(name: str, stage: Stage) -> Network:
+    return stage.networks[name]
+
+
+def _tiled_bytes(model: Model) -> float:
+    """For each pixel of a tile, of all networks that are fed tiles."""
+    tiled = [_tiled(name, stage) for name, stage in model.stages.items() if name != "linearize"]
+    return sum(map(bytes_per_pixel, tiled)) or 1.0
+
+
+def _whole_frame_bytes(model: Model, height: int, width: int) -> int:
+    """Of the networks that see the whole frame, reduced as a rule."""
+    total = 0.0
+    for name, stage in model.stages.items():
+        pixels = stage.overview**2 or height * width
+        for network in stage.networks.values():
+            if name == "linearize" or network.name != name:
+                total += bytes_per_pixel(network) * pixels
+    return int(total)
