@@ -73,24 +73,28 @@ def silent_conv(before: int, after: int) -> nn.Conv2d:
     return conv
 
 
-def look_up(context: Tensor, window: Tensor, height: int, width: int) -> Tensor:
+def look_up(context: Tensor, window: Tensor, size: tuple[int, int], samples: tuple[int, int], every: int = 1) -> Tensor:
     """Sample a map of the whole frame where a tile stands, bilinearly.
 
     Args:
         context: N x C x h x w, the whole frame of each.
         window: N x 4: top, left, bottom, right of the tile, in parts of the frame.
-        height, width: of the tile, in samples.
+        size: height and width of the tile, pixels.
+        samples: how many, down and across; they may go beyond the tile, where it is padded.
+        every: pixels from one sample to the next.
 
     Returns:
-        N x C x height x width.
+        N x C x samples.
     """
 
-    def centres(samples: int, first: Tensor, last: Tensor) -> Tensor:
-        along = (torch.arange(samples, device=context.device, dtype=torch.float32) + 0.5) / samples
+    def centres(count: int, pixels: int, first: Tensor, last: Tensor) -> Tensor:
+        # Nothing here is made of Python's numbers and copied to the device: no CUDA graph could record that.
+        along = (torch.arange(count, device=context.device, dtype=torch.float32) + 0.5) * every / pixels
         return (first + along * (last - first)) * 2 - 1
 
-    y = centres(height, window[:, 0:1], window[:, 2:3])  # N x height, -1..1
-    x = centres(width, window[:, 1:2], window[:, 3:4])
+    height, width = samples
+    y = centres(height, size[0], window[:, 0:1], window[:, 2:3])  # N x height, -1..1
+    x = centres(width, size[1], window[:, 1:2], window[:, 3:4])
     n = window.shape[0]
     grid = torch.stack([x[:, None, :].expand(n, height, width), y[:, :, None].expand(n, height, width)], dim=-1)
     return F.grid_sample(context.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)

@@ -104,19 +104,14 @@ class Hallucinate(StageNetwork):
         height, width = linear.shape[-2:]
         padded = continue_edges(linear, 4)
         rows, columns = padded.shape[-2:]
-        # Padding widens the tile, so its window widens too.
-        scale = window.new_tensor([1.0, 1.0]) * torch.tensor([rows / height, columns / width], device=window.device)
-        window = torch.cat([window[:, :2], window[:, :2] + (window[:, 2:] - window[:, :2]) * scale], dim=1)
         fine = self.fine(F.pixel_unshuffle(self.as_trunk(light_features(padded)), 2))
-        around = look_up(context, window, rows // 4, columns // 4).to(fine.dtype)
+        around = look_up(context, window, (height, width), (rows // 4, columns // 4), every=4).to(fine.dtype)
         x = self.coarse(torch.cat([F.avg_pool2d(fine, 2), around], dim=1))
         x = self.up(torch.cat([F.interpolate(x, scale_factor=2.0, mode="bilinear"), fine], dim=1))
         detail = F.pixel_shuffle(self.head(x), 2)[..., :height, :width].float()
         # At half the size, then doubled: the context is coarse, and looking it up costs more than a convolution.
-        base = F.interpolate(
-            look_up(context[:, :3], window, rows // 2, columns // 2), scale_factor=2.0, mode="bilinear"
-        )
-        base = base[..., :height, :width]
+        base = look_up(context[:, :3], window, (height, width), (rows // 2, columns // 2), every=2)
+        base = F.interpolate(base, scale_factor=2.0, mode="bilinear")[..., :height, :width]
         # Leaky below zero: a plain floor has no gradient, and a network that once falls under it stays there.
         stops = CEILING * torch.tanh(F.leaky_relu(base + detail, 0.1) / CEILING)
         gate = ((linear - 0.5) * 2.5).clamp(0, 1)

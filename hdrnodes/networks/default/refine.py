@@ -67,4 +67,4 @@ class Refine(StageNetwork):
     def forward(self, hallucinated: Tensor, context: Tensor, window: Tensor) -> Tensor:
         """N x 3 x H x W, the frame's gain grid, where the tile stands in it -> N x 3 x H x W, scene-linear, >= 0."""
         height, width = hallucinated.shape[-2:]
-        return hallucinated.clamp(min=0) * power_of_two(look_up(context, window, height, width))
+        return hallucinated.clamp(min=0) * power_of_two(look_up(context, window, (height, width), (height, width)))
