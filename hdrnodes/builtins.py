@@ -34,9 +34,10 @@ def register_nodes() -> Sequence[type[Node]]:
 @hookimpl
 def register_executors() -> Sequence[type[Executor]]:
     from hdrnodes.runtime.openvino import OpenVINO
+    from hdrnodes.runtime.tensorrt.executor import TensorRT
     from hdrnodes.runtime.torch import Torch
 
-    return [OpenVINO, Torch]
+    return [TensorRT, OpenVINO, Torch]
 
 
 @hookimpl

@@ -33,7 +33,11 @@ if TYPE_CHECKING:
     help="The card here, or the compute capabilities of others, for which TensorRT-RTX builds without a card.",
 )
 @click.option(
-    "--precision", type=click.Choice(["fp16", "float32"]), default="fp16", show_default=True, help="Of the networks."
+    "--precision",
+    type=click.Choice(["auto", "fp16", "float32"]),
+    default="auto",
+    show_default=True,
+    help="Of the networks' insides; auto is fp16 where the model has that.",
 )
 @click.option(
     "-o",
@@ -106,7 +110,7 @@ def _wanted(targets: str) -> tuple[Library, list[Card]]:
     names = list(dict.fromkeys(name.strip() for name in targets.split(",")))
     if names == ["current"]:
         if reason := TensorRT.why_not():
-            raise ExecutorError("--target current", reason, "give another, such as --target SM86,SM89, for other cards")
+            raise ExecutorError("--target current", reason, "give another, such as --target SM86,SM89")
         device = take_device()
         give_back(device)
         return library_for(device.card.target), [device.card]

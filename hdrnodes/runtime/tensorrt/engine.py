@@ -37,6 +37,7 @@ class Engine:
         self._runtime = module.Runtime(library.log)
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
+            del self._runtime  # now: the error would hold it beyond the context
             raise PlanError(library.complaints())
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
         mode = module.TensorIOMode.INPUT

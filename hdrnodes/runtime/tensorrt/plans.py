@@ -132,10 +132,16 @@ class Plan:
 def onnx_of(network: Network, precision: str) -> tuple[Path, str, str]:
     """Which ONNX file of a network, its hash, and the precision of its insides.
 
+    "auto" is fp16, but float32 for models that were exported before there was fp16.
+
     Raises:
-        ExecutorError: there is none in that precision.
-        ModelError: the file is not what model.toml describes.
+        ExecutorError: there are none in that precision.
+        ModelError: this model has none in that precision, or the file is not what model.toml describes.
     """
     if precision == "bf16":
         raise ExecutorError("executor tensorrt", "has no bf16", "take --precision fp16, or float32")
-    return network.verified_onnx(), network.onnx_sha256, "float32"
+    if precision == "float32" or (precision == "auto" and network.fp16 is None):
+        return network.verified_onnx(), network.onnx_sha256, "float32"
+    onnx = network.verified_onnx("fp16")
+    assert network.fp16 is not None  # verified_onnx
+    return onnx, network.fp16.onnx_sha256, "fp16"
