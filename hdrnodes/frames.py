@@ -30,6 +30,7 @@ Pixels = npt.NDArray[np.float32]
 
 AT_ONCE = 5  # frames of one size: refine's three inputs, its answer, and one for what nodes make on the way
 SHARE = 0.8  # of the memory that is free, when nobody says how much may be taken
+BAND = 4_000_000  # pixels
 PROCESS = 300_000_000  # bytes: Python, its libraries, the small things; measured 120 to 250 MB
 
 _allowed: ContextVar[int | None] = ContextVar("allowed", default=None)
@@ -89,6 +90,23 @@ def zeros(shape: tuple[int, ...]) -> Pixels:
     if memory is None or in_memory(4 * shape[0] * shape[1] * max(shape[2], 3), memory):
         return np.zeros(shape, np.float32)
     return np.ndarray(shape, np.float32, buffer=_scratch(size))
+
+
+def bands(height: int, width: int) -> Iterator[slice]:
+    """Rows of a frame that are read, copied or written at a time: some megabytes of them."""
+    step = max(16, BAND // width)
+    for first in range(0, height, step):
+        yield slice(first, min(first + step, height))
+
+
+def copy(pixels: Pixels) -> Pixels:
+    """The same pixels, row after row in memory or in a scratch file, as `zeros` has it."""
+    room = zeros(pixels.shape)
+    for rows in bands(*pixels.shape[:2]):
+        room[rows] = pixels[rows]
+        release(room[rows])
+        release(pixels[rows])
+    return room
 
 
 def _scratch(size: int) -> mmap.mmap:

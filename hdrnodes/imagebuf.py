@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from OpenImageIO import DOUBLE, FLOAT, HALF, ImageSpec
 
+from hdrnodes import frames
 from hdrnodes.image import LINEAR, SRGB, STRAIGHT_ALPHA, Image, Pixels, Window
 from hdrnodes.primaries import linear_space_of
 
@@ -156,7 +157,7 @@ def _upright(pixels: Pixels, data: Window, display: Window, orientation: int) ->
         x = 2 * display.x + display.width - data.x - data.width
     if rows:
         y = 2 * display.y + display.height - data.y - data.height
-    pixels = np.ascontiguousarray(pixels[:: -1 if rows else 1, :: -1 if columns else 1])
+    pixels = frames.copy(pixels[:: -1 if rows else 1, :: -1 if columns else 1])
     return pixels, data._replace(x=x, y=y), display
 
 

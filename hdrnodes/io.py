@@ -11,6 +11,7 @@ from pathlib import Path
 
 import OpenImageIO as oiio
 
+from hdrnodes import frames
 from hdrnodes.errors import ReadError
 from hdrnodes.image import STRAIGHT_ALPHA, Image, Pixels
 from hdrnodes.imagebuf import image_of_spec
@@ -53,7 +54,7 @@ def read(path: str | os.PathLike[str], *, subimage: int = 0, max_pixels: int = M
         spec = source.spec()
         _check_header(path, spec)
         check_size(path, spec.width, spec.height, spec.nchannels, max_pixels)
-        pixels = source.read_image(subimage, 0, 0, spec.nchannels, "float")
+        pixels = _read_pixels(source, subimage, spec)
         problem = source.geterror()
         # Of a JPEG that is cut off there are pixels all the same, grey ones, and only the message tells.
         if pixels is None or problem:
@@ -72,6 +73,22 @@ def _open(path: Path) -> oiio.ImageInput:
     if source is None:
         raise why_not_an_image(path, oiio.geterror())
     return source
+
+
+def _read_pixels(source: oiio.ImageInput, subimage: int, spec: oiio.ImageSpec) -> Pixels | None:
+    """H x W x C float32; None where OpenImageIO has an error for it."""
+    room = frames.zeros((spec.height, spec.width, spec.nchannels))
+    if spec.tile_width or frames.scratch_of(room) is None:
+        pixels = source.read_image(subimage, 0, 0, spec.nchannels, "float")
+        return pixels if pixels is None or frames.scratch_of(room) is None else frames.copy(pixels)
+    for rows in frames.bands(spec.height, spec.width):
+        across = (spec.y + rows.start, spec.y + rows.stop)
+        part = source.read_scanlines(subimage, 0, *across, 0, 0, spec.nchannels, "float")
+        if part is None:
+            return None
+        room[rows] = part.reshape(room[rows].shape)
+        frames.release(room[rows])
+    return room
 
 
 def _check_header(path: Path, spec: oiio.ImageSpec) -> None:

@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import OpenImageIO as oiio
 
+from hdrnodes import frames
 from hdrnodes.errors import WriteError
 from hdrnodes.file_formats import FileFormat, file_format
 from hdrnodes.image import LINEAR, SRGB, STRAIGHT_ALPHA, Image, Pixels
 from hdrnodes.imagebuf import set_attributes, spec_of_image
+from hdrnodes.pixelwise import band_by_band, pixelwise
 from hdrnodes.primaries import chromaticities_of, interop_id
 from hdrnodes.whole_file import cannot_write, whole_file
 
@@ -59,6 +62,7 @@ def write(
     file = file_format(path)
     pixel_type = file.pixel_type_for(image, pixel_type, path)
     compression = file.compression_for(compression, path)
+    image = image.to_host(half=pixel_type == "half" and not image.metadata.get(STRAIGHT_ALPHA))
     with whole_file(path, overwrite) as temporary:
         spec, pixels = _spec_and_pixels(image, file, pixel_type, path)
         spec.attribute("compression", compression)
@@ -121,13 +125,16 @@ def _only_what_fits(image: Image, file: FileFormat, path: Path) -> Image:
 
 
 def _within_half(pixels: Pixels, halves: list[bool], path: Path) -> Pixels:
-    too_bright = np.abs(pixels) > HALF_MAX
-    too_bright &= halves
-    count = int(too_bright.sum())
+    def too_bright(pixels: Pixels) -> npt.NDArray[np.bool_]:
+        return (np.abs(pixels) > HALF_MAX) & halves
+
+    count = sum(band_by_band(lambda pixels: int(too_bright(pixels).sum()), pixels))
     if not count:
         return pixels
     log.warning("%s: %d values beyond half's largest, 65504, are written as that", path, count)
-    return np.where(too_bright, np.copysign(np.float32(HALF_MAX), pixels), pixels)
+    most = np.float32(HALF_MAX)
+    clipped: Pixels = pixelwise(lambda pixels: np.where(too_bright(pixels), np.copysign(most, pixels), pixels), pixels)
+    return clipped
 
 
 def _record_attributes(image: Image, record: Mapping[str, object]) -> dict[str, object]:
@@ -167,7 +174,10 @@ def _write_image(spec: oiio.ImageSpec, pixels: Pixels, target: str, path: Path) 
     output = oiio.ImageOutput.create(path.suffix.lstrip("."))
     if output is None:
         raise WriteError(path, f"this OpenImageIO writes no {path.suffix}", "choose .exr")
-    done = output.open(target, spec) and output.write_image(pixels)
+    done = output.open(target, spec)
+    for rows in frames.bands(*pixels.shape[:2]):
+        done = done and output.write_scanlines(spec.y + rows.start, spec.y + rows.stop, 0, pixels[rows])
+        frames.release(pixels[rows])
     problem = output.geterror()
     done = output.close() and done
     problem = problem or output.geterror()

@@ -8,7 +8,8 @@ import pytest
 
 from hdrnodes import frames
 from hdrnodes.errors import WriteError
-from hdrnodes.image import Image
+from hdrnodes.image import LINEAR, SRGB, Image
+from hdrnodes.io import read, write
 
 SHAPE = (512, 256, 3)  # 1.5 MB
 LITTLE = frames.PROCESS + 1_000_000
@@ -87,3 +88,34 @@ def test_released_pixels_take_no_memory():
     most, after = map(float, ran.stdout.split())
     assert most < 0.1  # a sixteenth is being written
     assert after < 0.03
+
+
+def test_a_copy_lies_in_rows_whatever_it_is_of():
+    noise = np.random.default_rng(0).random(SHAPE, np.float32)
+    turned = noise.swapaxes(0, 1)[::-1]
+    with frames.allowed(LITTLE):
+        copied = frames.copy(turned)
+    assert copied.flags.c_contiguous and frames.scratch_of(copied) is not None
+    np.testing.assert_array_equal(copied, turned)
+
+
+@pytest.mark.parametrize(("name", "pixel_type"), [("a.jpg", "uint8"), ("a.png", "uint16"), ("a.exr", "half")])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_files_are_read_and_written_the_same_by_scratch_files(tmp_path, name, pixel_type, orientation, monkeypatch):
+    monkeypatch.setattr(frames, "BAND", 8000)  # pixels: many bands
+    pixels = np.random.default_rng(0).random((300, 200, 3), np.float32)
+    colorspace = LINEAR if name.endswith("exr") else SRGB
+    write(
+        Image(pixels, colorspace=colorspace, metadata={"Orientation": orientation}),
+        tmp_path / name,
+        pixel_type=pixel_type,
+    )
+    in_memory = read(tmp_path / name)
+    with frames.allowed(frames.PROCESS):
+        in_a_file = read(tmp_path / name)
+        assert frames.scratch_of(in_a_file.pixels) is not None
+        write(in_a_file, tmp_path / f"again {name}", pixel_type=pixel_type)
+    write(in_memory, tmp_path / f"once {name}", pixel_type=pixel_type)
+    np.testing.assert_array_equal(in_a_file.pixels, in_memory.pixels)
+    again, once = (read(tmp_path / f"{which} {name}") for which in ("again", "once"))
+    np.testing.assert_array_equal(again.pixels, once.pixels)
