@@ -217,9 +217,9 @@ class Results:
         executors   [{name, why_not}]
         peaks       [{executor, precision, threads, flop, flop_cpu, moved, moved_cpu, what}], a second or CPU-second
         cells       [{executor, precision, threads, model, part, width, height, problem, seconds: [...], median, least,
-                    cpu_seconds, megapixels_per_second, memory, device_memory, flop, moved, fed, inference,
-                    not_inference, convolutions_of_peak, bound, of_bound, of_bound_cpu}], fields as in `Visit`,
-                    `Measured`, `Peak`
+                    cpu_seconds, megapixels_per_second, frames_per_second, memory, device_memory, flop, moved, fed,
+                    inference, not_inference, convolutions_of_peak, bound, of_bound, of_bound_cpu}], fields as in
+                    `Visit`, `Measured`, `Peak`
         """
         return {
             "machine": self.machine,
@@ -242,6 +242,7 @@ class Results:
             "least": one.least,
             "cpu_seconds": one.cpu,
             "megapixels_per_second": cell.megapixels / one.median,
+            "frames_per_second": 1 / one.median,
             "memory": one.memory,
             "device_memory": one.device_memory,
             "flop": first.flop,

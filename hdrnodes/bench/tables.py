@@ -93,6 +93,9 @@ def _table(cells: list[Measured], results: Results) -> Iterator[str]:
             _percent(results.not_inference(largest)),
         ]
         yield f"| {' | '.join(columns)} |"
+        if part == "whole":
+            rates = [_frames_per_second(by_size.get(width * height)) for _, width, height in sizes]
+            yield f"| {' | '.join(['whole, frames a second', *rates, *[''] * (len(heads) - 1 - len(rates))])} |"
     yield ""
     if peak:
         yield f"Peak: {_peak(peak)}."
@@ -144,6 +147,10 @@ def _executor(cell: Cell) -> str:
 
 def _milliseconds(one: Measured | None) -> str:
     return f"{one.median * 1000:.0f} ({one.least * 1000:.0f})" if one else UNKNOWN
+
+
+def _frames_per_second(one: Measured | None) -> str:
+    return f"{1 / one.median:.3g}" if one else UNKNOWN
 
 
 def _memory(one: Measured) -> str:

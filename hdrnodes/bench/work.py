@@ -21,6 +21,7 @@ from hdrnodes.camera.response import invert_response
 from hdrnodes.curve import Curve
 from hdrnodes.image import Image
 from hdrnodes.nodes.base import Context
+from hdrnodes.pixelwise import threads
 from hdrnodes.plugins import Plugins, installed_plugins
 from hdrnodes.runtime import Runtime, Settings
 from hdrnodes.runtime.runtime import STAGE_INPUTS
@@ -57,7 +58,7 @@ def visit(cell: Cell, plate: Path) -> Visit:
     seconds: list[float] = []
     cpu_seconds: list[float] = []
     inference: list[float] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, threads(cell.lane.threads):
         work = _work(cell, plate, context, device, Path(folder))
         forget_peak()
         work()
@@ -100,8 +101,8 @@ def _work(cell: Cell, plate: Path, context: Context, device: Device, folder: Pat
     codes = np.load(plate.with_suffix(".npy"))
 
     def from_codes_to_halves() -> object:
-        picture = hdrnodes.reconstruct(codes, context=context, model=cell.model)
-        return np.asarray(picture.pixels, np.float16)
+        picture = Image.from_array(codes, device="cuda" if device.is_gpu else None)
+        return device.halves(hdrnodes.reconstruct(picture, context=context, model=cell.model).pixels)
 
     return from_codes_to_halves
 

@@ -75,7 +75,7 @@ def bench(
     json_file: str | None,
     as_markdown: bool,
 ) -> None:
-    """Measure what the stages cost here, and how close that is to what the machine can do.
+    """Measure what the stages cost here, beside what the machine can do.
 
     Each stage by itself, and the whole: milliseconds, CPU-seconds, memory, operations, and the share of what binds, the
     machine's arithmetic or its memory, both measured in the same run. Everything takes turns, each in a process of its
