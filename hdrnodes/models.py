@@ -2,6 +2,7 @@
 
     <name>/model.toml                   name, version, licence, the training record, and its stages
     <name>/<network>.onnx               one self-contained float32 graph per network, for every runtime
+    <name>/<network>.fp16.onnx          the same with a trunk of half precision, float32 in and out, for GPUs
     <name>/<network>.safetensors        the same weights, for torch: to go on training, to export anew
 
 A stage (dequantize, linearize, hallucinate, refine) has one network of its own name, or that and
@@ -30,8 +31,24 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class HalfGraph(_Frozen):
+    """The FP16 graph of a network, and what the audit of its ranges found (`hdrnodes.networks.range_audit`).
+
+    Of a network of which nothing may be half it is the float32 graph, the same file, and was not audited.
+    """
+
+    onnx: FileName
+    onnx_sha256: Sha256
+    largest: float | None = None  # magnitude of anything in it; half ends at 65504
+    largest_in: str | None = None  # which layer
+    lost_share: float | None = None  # of a layer's values, zero or subnormal in half and not so in float32; at most
+    lost_in: str | None = None
+    error_rms: float | None = None  # of the output, against float32's, in its own units
+    error_max: float | None = None
+
+
 class Network(_Frozen):
-    """One network of a stage: its two files and their hashes, and where model.toml has it."""
+    """One network of a stage: its files and their hashes, and where model.toml has it."""
 
     name: str
     architecture: str
@@ -42,11 +59,24 @@ class Network(_Frozen):
     onnx_sha256: Sha256
     safetensors: FileName
     safetensors_sha256: Sha256
+    bytes_per_pixel: float = Field(1700, gt=0)  # of activations at a time, as float32; the hungriest known has 1660
+    fp16: HalfGraph | None = None  # exports from before there were such have none
+    batched: bool = False  # whether its graphs take several pictures at once; those of older exports take one
     config: dict[str, Any] = {}  # keyword arguments of the torch module
 
-    def verified_onnx(self) -> Path:
-        """The path of the ONNX file. Raises ModelError where it is not the file that model.toml describes."""
-        return verify(self.folder / self.onnx, self.onnx_sha256)
+    def verified_onnx(self, precision: Literal["float32", "fp16"] = "float32") -> Path:
+        """The path of the ONNX file in a precision.
+
+        Raises:
+            ModelError: there is none in that precision; it is not the file that model.toml describes.
+        """
+        if precision == "float32":
+            return verify(self.folder / self.onnx, self.onnx_sha256)
+        if self.fp16 is None:
+            problem = f"has no FP16 graph of network {self.name}, being an older export"
+            remedy = f"hdrnodes train export --from {self.folder} --overwrite"
+            raise ModelError(self.folder / MODEL_FILE, problem, remedy)
+        return verify(self.folder / self.fp16.onnx, self.fp16.onnx_sha256)
 
     def verified_safetensors(self) -> Path:
         """The path of the weights. Raises ModelError where they are not what model.toml describes."""
@@ -106,7 +136,8 @@ class Model(_Frozen):
         except ValidationError as error:
             raise ModelError(path, _first_problem(error), "was it written by this version of hdrnodes?") from error
         for network in model.networks():
-            for file in (network.onnx, network.safetensors):
+            half = [network.fp16.onnx] if network.fp16 else []
+            for file in (network.onnx, *half, network.safetensors):
                 if not (folder / file).is_file():
                     raise ModelError(folder / file, "is missing", "copy the whole model folder again")
         return model

@@ -10,8 +10,8 @@ torch = pytest.importorskip("torch", reason="needs torch: pip install 'hdrnodes[
 import parity  # noqa: E402
 
 from hdrnodes.errors import ModelError  # noqa: E402
-from hdrnodes.networks.export import to_onnx  # noqa: E402
 from hdrnodes.networks.import_checkpoint import published_stages  # noqa: E402
+from hdrnodes.networks.onnx_graph import to_onnx  # noqa: E402
 from hdrnodes.networks.published import NETWORKS, from_tensorflow  # noqa: E402
 from hdrnodes.networks.published.unet import twice_the_size  # noqa: E402
 

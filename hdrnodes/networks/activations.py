@@ -34,7 +34,7 @@ class _Alive(TorchDispatchMode):
     """Counts the bytes of tensors between their making and their end."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch says no types here
         self.now = self.most = 0
         self._known: set[int] = set()
 

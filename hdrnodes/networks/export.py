@@ -1,23 +1,25 @@
-"""Write model folders from torch modules: weights as safetensors, self-contained float32 ONNX, model.toml."""
+"""Write model folders from torch modules: weights as safetensors, ONNX in float32 and FP16, model.toml."""
 
 import copy
 import os
 import shutil
-import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch.export import Dim
+from torch import Tensor
 
 from hdrnodes.errors import ModelError
 from hdrnodes.models import MODEL_FILE, Model, file_sha256
+from hdrnodes.networks import load
+from hdrnodes.networks.activations import bytes_per_pixel
+from hdrnodes.networks.audit_plates import drawn_plates, network_inputs
 from hdrnodes.networks.base import StageNetwork
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
+from hdrnodes.networks.half import half_precision
+from hdrnodes.networks.onnx_graph import to_onnx
+from hdrnodes.networks.range_audit import audit
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ def export_model(
     training: Mapping[str, Any],
     stages: Mapping[str, StageExport],
     *,
+    plates: Sequence[Tensor] = (),
     overwrite: bool = False,
 ) -> Model:
     """Write a model folder, whole or not at all, and load it.
@@ -49,10 +52,12 @@ def export_model(
         name, version, licence, description: told to users by `hdrnodes doctor` and in each EXR's header.
         training: what made the weights; any record that TOML can hold (no None).
         stages: stage name to what to export. The modules are left as they are.
+        plates: what half precision is audited on, 1 x 3 x H x W each, codes / 255; if none is given, drawn ones.
         overwrite: replace a folder of that name.
 
     Raises:
-        ModelError: the folder exists, or cannot be written, or `stages` is not a model.
+        ModelError: the folder exists, or cannot be written, or `stages` is not a model, or something in a network
+            overflows half precision.
     """
     import tomli_w
 
@@ -68,7 +73,7 @@ def export_model(
             "licence": licence,
             "description": description,
             "training": dict(training),
-            "stages": {key: _export_stage(temporary, stage) for key, stage in stages.items()},
+            "stages": {key: _export_stage(temporary, stage, plates) for key, stage in stages.items()},
         }
         (temporary / MODEL_FILE).write_text(tomli_w.dumps(record, multiline_strings=True), encoding="utf-8")
         Model.load(temporary)  # what we would refuse to read, we refuse to write
@@ -91,87 +96,92 @@ def _move_into_place(temporary: Path, folder: Path) -> None:
     shutil.rmtree(replaced, ignore_errors=True)
 
 
-def _export_stage(folder: Path, stage: StageExport) -> dict[str, Any]:
+def export_again(
+    source: str | Path,
+    folder: str | Path | None = None,
+    *,
+    version: str | None = None,
+    licence: str | None = None,
+    plates: Sequence[Tensor] = (),
+    overwrite: bool = False,
+) -> Model:
+    """Export a model folder's own weights anew, with its own record: what an older version wrote gains what is new.
+
+    Args:
+        source: a model folder; only its model.toml and safetensors are read.
+        folder: the model folder to make; None for the same.
+        version, licence: instead of its own.
+        plates, overwrite: as of `export_model`.
+
+    Raises:
+        ModelError: `source` is no model folder, or as `export_model`.
+    """
+    model = Model.load(source)
+    stages = {
+        str(name): StageExport(
+            stage.architecture,
+            {each.name: load(each) for each in stage.networks.values()},
+            stage.multiple,
+            stage.halo,
+            stage.overview,
+        )
+        for name, stage in model.stages.items()
+    }
+    return export_model(
+        folder or model.folder,
+        model.name,
+        version or model.version,
+        licence or model.licence,
+        model.description,
+        model.training,
+        stages,
+        plates=plates,
+        overwrite=overwrite,
+    )
+
+
+def _export_stage(folder: Path, stage: StageExport, plates: Sequence[Tensor]) -> dict[str, Any]:
+    # Copies: training may go on, on its device and in its precision.
+    ready = {name: copy.deepcopy(network).cpu().float().eval() for name, network in stage.networks.items()}
     return {
         "architecture": stage.architecture,
         "multiple": stage.multiple,
         "halo": stage.halo,
         "overview": stage.overview,
-        "networks": {name: _export_network(folder, name, network) for name, network in stage.networks.items()},
+        "networks": {name: _export_network(folder, name, ready, stage.overview, plates) for name in ready},
     }
 
 
-def _export_network(folder: Path, name: str, network: StageNetwork) -> dict[str, Any]:
+def _export_network(
+    folder: Path, name: str, stage: Mapping[str, StageNetwork], longer_side: int, plates: Sequence[Tensor]
+) -> dict[str, Any]:
     from safetensors.torch import save
 
-    # A copy: training may go on, on its device and in its precision.
-    network = copy.deepcopy(network).cpu().float().eval()
+    network = stage[name]
+    half = half_precision(network)
+    audited: dict[str, Any] = {}
+    if network.half_parts:  # before what takes long
+        with torch.no_grad():
+            inputs = list(network_inputs(network, stage.get(f"{name}_overview"), longer_side, plates or drawn_plates()))
+        found = audit(name, network, half, inputs)
+        found.check()
+        audited = found.record()
     weights, graph = folder / f"{name}.safetensors", folder / f"{name}.onnx"
+    half_graph = folder / f"{name}.fp16.onnx" if network.half_parts else graph
     # Not save_file, which lets nobody but the user read the file.
     weights.write_bytes(save({key: value.contiguous() for key, value in network.state_dict().items()}))
     graph.write_bytes(to_onnx(network, name).SerializeToString())
+    if network.half_parts:
+        half_graph.write_bytes(to_onnx(half, name).SerializeToString())
     return {
         "inputs": list(network.example_inputs()),
         "output": network.output,
         "onnx": graph.name,
         "onnx_sha256": file_sha256(graph),
+        "fp16": {"onnx": half_graph.name, "onnx_sha256": file_sha256(half_graph), **audited},
         "safetensors": weights.name,
         "safetensors_sha256": file_sha256(weights),
+        "batched": True,
+        "bytes_per_pixel": round(bytes_per_pixel(network), 1),
         "config": network.config,
     }
-
-
-def to_onnx(network: StageNetwork, name: str) -> "ModelProto":
-    """The network as one ONNX graph that holds its weights; batch 1, height and width dynamic.
-
-    A forward that fixes a size (say, by asking `if height % 16:`) is an error of torch.export here, never a
-    graph that works at the example's size only.
-    """
-    import onnx
-
-    # Two of each: of one, torch.export takes the batch for fixed.
-    examples = {name: torch.cat([example, example]) for name, example in network.example_inputs().items()}
-    with warnings.catch_warnings():
-        # The exporter's own (torch 2.13): a deprecated call that it makes; that inputs of one size share its name.
-        warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\)", FutureWarning)
-        warnings.filterwarnings("ignore", r"# The axis name: .* will not be used", UserWarning)
-        program = torch.onnx.export(
-            network,
-            tuple(examples.values()),
-            input_names=list(examples),
-            output_names=[network.output],
-            dynamic_shapes=dynamic_shapes(network, examples),
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-    assert program is not None  # None only with dynamo=False
-    model = program.model_proto
-    _forget_where_it_was_made(model)
-    model.graph.name = name
-    onnx.checker.check_model(model)
-    return model
-
-
-def dynamic_shapes(network: StageNetwork, examples: Mapping[str, torch.Tensor]) -> tuple[dict[int, Dim], ...]:
-    """Per input, in order, which axes are free: the first of all, height and width of the 4-D ones."""
-    shapes: list[dict[int, Dim]] = []
-    for name, example in examples.items():
-        owner = network.same_size[0] if name in network.same_size else name
-        # One Dim object per name: torch.export takes two of one name for one size.
-        sizes = {2: Dim(f"height_{owner}"), 3: Dim(f"width_{owner}")} if example.ndim == 4 else {}
-        shapes.append({0: Dim("batch"), **sizes})
-    return tuple(shapes)
-
-
-def _forget_where_it_was_made(model: "ModelProto") -> None:
-    """Drop the stack traces, with the paths of this machine, that torch leaves at every node."""
-    for holder in (model, model.graph, *model.functions):
-        del holder.metadata_props[:]
-        holder.doc_string = ""
-    for graph in (model.graph, *model.functions):
-        for node in graph.node:
-            del node.metadata_props[:]
-            node.doc_string = ""
-    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
-        del value.metadata_props[:]

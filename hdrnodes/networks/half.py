@@ -2,8 +2,8 @@
 
 What half cannot hold stays float32, in and out included: logarithms and exponentials, divisions by what may be small,
 means and squares over the frame, the head that finds a curve, and the final sum with the pixels. Networks say which of
-their parts may be half (`StageNetwork.half_parts`), and cast where they enter and leave them. Converters that cast by kind
-of operation gave ten times the error (measured).
+their parts may be half (`StageNetwork.half_parts`), and cast where they enter and leave them. Converters that cast by
+kind of operation gave ten times the error (measured).
 """
 
 import copy

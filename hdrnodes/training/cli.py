@@ -186,15 +186,46 @@ def pack(scenes: tuple[Path, ...], output: Path, overwrite: bool) -> None:
 @click.option("--licence", help="Of the weights; the model's own if not given.")
 @click.option("--material", help="What they were trained on, in words, for the record.")
 @click.option("--stagewise", is_flag=True, help="Take each stage from its own run, and not from joint or refine.")
+@click.option(
+    "--from",
+    "source",
+    type=FOLDER,
+    help="Not from runs: a model folder, to be exported anew from its own weights; in its place if -o is not given.",
+)
+@click.option(
+    "--plate", "plates", type=FILE, multiple=True, help="Audit half precision on this picture; several times."
+)
 @click.option("--overwrite", is_flag=True, help="Replace the folder.")
 @verbose_option
-def export(model: str, runs: Path, output: Path | None, **options: Any) -> None:
-    """Write the best weights of each stage as a model folder."""
+def export(
+    model: str, runs: Path, output: Path | None, source: Path | None, plates: tuple[Path, ...], **options: Any
+) -> None:
+    """Write the best weights of each stage as a model folder.
+
+    Each network as a graph in float32, and one in FP16, for GPUs. Fails where a value in it overflows FP16, on the
+    plates given, or on drawn ones.
+    """
+    from hdrnodes.networks.export import export_again
     from hdrnodes.training.model_export import export_trained
     from hdrnodes.training.runs import Runs
 
-    found = Runs(trainable(model), runs)
-    result(export_trained(found, output or Path("engines", model), **options).folder)
+    audited_on = [_plate(path) for path in plates]
+    if source is None:
+        found = Runs(trainable(model), runs)
+        result(export_trained(found, output or Path("engines", model), plates=audited_on, **options).folder)
+        return
+    if options.pop("stagewise") or options.pop("material"):
+        raise click.UsageError("--stagewise and --material are about runs; --from keeps the folder's own record")
+    result(export_again(source, output, plates=audited_on, **options).folder)
+
+
+def _plate(path: Path) -> Any:
+    import torch
+
+    from hdrnodes.io import read
+    from hdrnodes.networks.audit_plates import as_plate
+
+    return as_plate(torch.from_numpy(read(path).rgb))
 
 
 @train.command()
