@@ -14,7 +14,7 @@ from click.exceptions import Exit
 from hdrnodes.cli.knob_options import READ_OPTIONS, knob_options, read_options, stage_options
 from hdrnodes.cli.models import models_of
 from hdrnodes.cli.plates import check_frames, say_gaps
-from hdrnodes.cli.running import executor_options, make_context
+from hdrnodes.cli.running import Executing, executor_options, make_context
 from hdrnodes.cli.shot import picture_before, spread
 from hdrnodes.cli.telling import Teller, json_option, log_as_notes, print_json, result, verbose_option
 from hdrnodes.curve import Curve
@@ -53,8 +53,7 @@ def curve(
     outputs: tuple[Path, ...],
     frames: str | None,
     overwrite: bool,
-    executor: str,
-    tile: int | None,
+    executing: Executing,
     as_json: bool,
     **knobs: Any,
 ) -> None:
@@ -66,7 +65,7 @@ def curve(
     teller = Teller()
     graph = _graph({name: value for name, value in knobs.items() if value is not None})
     files, complete = _files(plates, frames, teller)
-    context = make_context(executor, tile, models_of(graph), teller)
+    context = make_context(executing, models_of(graph), teller)
     notes: list[str] = []
     with log_as_notes(notes.append):
         estimated, failures = _estimate(graph, files, replace(context, say=notes.append), teller)

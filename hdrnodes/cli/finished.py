@@ -9,6 +9,7 @@ from typing import Any
 import OpenImageIO as oiio
 
 from hdrnodes.errors import WriteError
+from hdrnodes.file_formats import is_utf8
 
 REMEDY = "remove it, choose another name, or overwrite"
 
@@ -32,7 +33,7 @@ def attributes_of_whole(path: Path, plates: Iterable[Path]) -> dict[str, Any]:
             raise WriteError(path, "exists already, cut off or damaged", REMEDY)
     finally:
         source.close()
-    sizes = [size for plate in plates if (size := _upright_size(plate))]
+    sizes = [size for plate in plates if (size := upright_size(plate))]
     if sizes and (spec.width, spec.height) not in sizes:
         problem = f"exists already, and has {spec.width} x {spec.height} pixels, which the plate has not"
         raise WriteError(path, problem, REMEDY)
@@ -50,8 +51,10 @@ def _ends_well(source: oiio.ImageInput, spec: oiio.ImageSpec) -> bool:
     return not source.geterror() and pixels is not None
 
 
-def _upright_size(plate: Path) -> tuple[int, int] | None:
-    source = oiio.ImageInput.open(str(plate)) if plate.is_file() else None  # a pipe would be waited on for ever
+def upright_size(plate: Path) -> tuple[int, int] | None:
+    """Width and height of a plate, turned by its EXIF orientation; None where it cannot be read."""
+    readable = plate.is_file() and is_utf8(plate)  # a pipe would be waited on for ever
+    source = oiio.ImageInput.open(str(plate)) if readable else None
     if source is None:
         oiio.geterror()
         return None

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import rich_click as click
 
+from hdrnodes.cli.at_a_time import make_room
 from hdrnodes.cli.knob_options import (
     READ_OPTIONS,
     RENAMED,
@@ -23,7 +24,7 @@ from hdrnodes.cli.models import model_hashes, models_of
 from hdrnodes.cli.plates import find_plates
 from hdrnodes.cli.previewed import Preview
 from hdrnodes.cli.recorded import RecordedGraph, check_target, is_finished
-from hdrnodes.cli.running import executor_options, make_context
+from hdrnodes.cli.running import EXECUTOR_OPTIONS, Executing, executor_options, make_context
 from hdrnodes.cli.shot import Shot
 from hdrnodes.cli.tasks import Say, Task, do_tasks
 from hdrnodes.cli.telling import Teller, json_option, verbose_option
@@ -45,9 +46,10 @@ def _flags(names: Mapping[str, object]) -> list[str]:
 
 
 PANELS = [
-    {"name": "Options", "options": ["--output", "--frames", "--model", "--executor", "--tile", "--curve"]},
+    {"name": "Options", "options": ["--output", "--frames", "--model", "--curve"]},
     {"name": "Files", "options": [*_flags(write_options()), "--preview", *_flags(read_options())]},
     {"name": "Knobs", "options": [flag for flag in _flags(stage_options()) if flag not in ("--model", "--curve")]},
+    {"name": "Machine", "options": [*EXECUTOR_OPTIONS]},
     {"name": "Telling", "options": ["--json", "--verbose", "--help"]},
 ]
 
@@ -68,8 +70,7 @@ def reconstruct(
     plates: tuple[str, ...],
     output: str | None,
     frames: str | None,
-    executor: str,
-    tile: int | None,
+    executing: Executing,
     preview: bool,
     as_json: bool,
     **knobs: Any,
@@ -86,7 +87,7 @@ def reconstruct(
     given = {name: value for name, value in knobs.items() if value is not None}
     usual = _graph(Job(Path("plate"), Path("plate.exr")), given)
     found = find_plates(plates, output, frames, teller)
-    context = make_context(executor, tile, models_of(usual), teller)
+    context = make_context(executing, models_of(usual), teller)
     _check_colorspace(given)
     _check_curve(usual, context)
     hashes = model_hashes(models_of(usual), context.known_plugins())
@@ -98,7 +99,8 @@ def reconstruct(
         shot.frames.append((graph, job.frame))
         resumes = job.frame is not None or len(found.jobs) > 1
         tasks.append(_task(job, graph, shot, context, resumes, preview))
-    do_tasks(tasks, teller, failed=found.failed, as_json=as_json)
+    at_a_time = make_room((job.source for job in found.jobs), context.needed_runtime())
+    do_tasks(tasks, teller, failed=found.failed, as_json=as_json, at_a_time=at_a_time)
 
 
 def _graph(job: Job, given: Mapping[str, Any]) -> Graph:

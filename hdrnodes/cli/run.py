@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import rich_click as click
 
+from hdrnodes.cli.at_a_time import make_room
 from hdrnodes.cli.models import model_hashes, models_of
 from hdrnodes.cli.plates import check_frames, say_gaps
 from hdrnodes.cli.recorded import RecordedGraph, check_target, is_finished
-from hdrnodes.cli.running import executor_options, make_context
+from hdrnodes.cli.running import Executing, executor_options, make_context
 from hdrnodes.cli.shot import Shot
 from hdrnodes.cli.tasks import Say, Task, do_tasks
 from hdrnodes.cli.telling import Teller, json_option, verbose_option
@@ -37,8 +38,7 @@ def run(
     settings: tuple[str, ...],
     frames: str | None,
     overwrite: bool,
-    executor: str,
-    tile: int | None,
+    executing: Executing,
     as_json: bool,
 ) -> None:
     """Run a graph file, once or for each frame.
@@ -59,11 +59,12 @@ def run(
     if not writes:
         teller.line(f"{graph_file}: has no Write node, so nothing is kept")
     numbers, failed = _frames(graph, frames, teller)
-    context = make_context(executor, tile, models_of(graph), teller)
+    context = make_context(executing, models_of(graph), teller)
     hashes = model_hashes(models_of(graph), context.known_plugins())
     shot = Shot([(graph, number) for number in numbers])
     tasks = [_task(graph_file, RecordedGraph(graph, hashes, shot, number), number, shot, context) for number in numbers]
-    do_tasks(tasks, teller, failed=failed, as_json=as_json)
+    at_a_time = make_room(_plates(graph, numbers), context.needed_runtime())
+    do_tasks(tasks, teller, failed=failed, as_json=as_json, at_a_time=at_a_time)
 
 
 def _turn_knobs(graph: Graph, settings: Sequence[str]) -> None:
@@ -95,6 +96,13 @@ def _frames(graph: Graph, frames: str | None, teller: Teller) -> tuple[list[int 
         there += found
         missing.update(gaps)
     return [frame for frame in dict.fromkeys(there) if frame not in missing], failed
+
+
+def _plates(graph: Graph, numbers: Sequence[int | None]) -> Iterator[Path]:
+    """What the first Read of a graph reads, for each frame."""
+    paths = (step.node.path for step in graph.steps.values() if isinstance(step.node, Read))
+    path = next(paths, "")
+    return (Path(path_at_frame(path, number)) for number in numbers)
 
 
 def _task(graph_file: str, graph: RecordedGraph, frame: int | None, shot: Shot, context: Context) -> Task:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
 from hdrnodes.cli.fingerprint import fingerprint
 from hdrnodes.cli.tasks import Say
@@ -26,6 +27,7 @@ class Shot:
 
     frames: list[tuple[Graph, int | None]] = field(default_factory=list)
     curves: dict[str, Curve] | None = None  # None until somebody needs them
+    _estimating: Lock = field(default_factory=Lock, repr=False)
 
     @cached_property
     def fingerprint(self) -> list[dict[str, str | None]]:
@@ -34,9 +36,10 @@ class Shot:
 
     def context(self, base: Context, frame: int | None, say: Say) -> Context:
         """The surroundings of one frame; the first that asks has the curves of the shot estimated."""
-        if self.curves is None:
-            self.curves = {}
-            self._estimate(replace(base, say=say, shot_curves=self.curves))
+        with self._estimating:
+            if self.curves is None:
+                self.curves = {}
+                self._estimate(replace(base, say=say, shot_curves=self.curves))
         return replace(base.at_frame(frame), say=say, shot_curves=self.curves)
 
     def _estimate(self, context: Context) -> None:

@@ -1,4 +1,4 @@
-"""Tasks: pictures made one after the other. One that fails is named, and the others go on."""
+"""Tasks: pictures made a few at a time, and told of in their order. One that fails is named, and the others go on."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import signal
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from click.exceptions import Exit
 
 from hdrnodes.cli.telling import Teller, log_as_notes, print_json
 from hdrnodes.errors import CurveError, ExecutorError, HdrnodesError, KnobError, ModelError, PluginError
+from hdrnodes.runtime.turns import picture
 
 Say = Callable[[str], None]
 
@@ -32,7 +37,8 @@ class Task:
         about: what `--json` says of it besides how it went: input, output, frame.
         outputs: the files that it writes.
         is_finished: whether they are there from an earlier run; raises WriteError where something else is.
-        make: makes them; takes where to say things, gives what `--json` is to say of the result.
+        make: makes them; takes where to say things, gives what `--json` is to say of the result. Runs in a thread of
+            its own, beside those of other tasks.
     """
 
     label: str
@@ -53,18 +59,33 @@ class Outcome:
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
     more: Mapping[str, Any] = field(default_factory=dict)
+    said: SimpleQueue[str | None] = field(default_factory=SimpleQueue)  # not told yet; None at the end
+
+    def say(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+            self.said.put(text)
 
     def as_json(self) -> dict[str, Any]:
         said = {name: getattr(self, name) for name in ("ok", "skipped", "error", "notes")}
         return {**self.task.about, **said, "seconds": round(self.seconds, 3), **self.more}
 
 
+_at_work: ContextVar[Outcome] = ContextVar("at_work")
+
+
 def do_tasks(
-    tasks: Sequence[Task], teller: Teller, *, failed: Sequence[Mapping[str, Any]] = (), as_json: bool = False
+    tasks: Sequence[Task],
+    teller: Teller,
+    *,
+    failed: Sequence[Mapping[str, Any]] = (),
+    as_json: bool = False,
+    at_a_time: int = 1,
 ) -> None:
     """Do all tasks, tell how they went, and end the command with its exit code.
 
     Args:
+        at_a_time: how many are under way, so that one is read and another written while a third is in the networks.
         failed: what failed before, as `--json` says it: the inputs that could not even be planned.
 
     Raises:
@@ -75,7 +96,8 @@ def do_tasks(
     waiting = _look_for_finished(outcomes, teller)
     with teller.progress(len(waiting)), _stopped_like_ctrl_c():
         try:
-            _do(waiting, teller, as_json)
+            with log_as_notes(lambda text: _at_work.get().say(text)):
+                _do(waiting, teller, as_json, at_a_time)
         except KeyboardInterrupt:
             interrupted = True
     teller.sum_up_notes()
@@ -121,44 +143,70 @@ def _look_for_finished(outcomes: Sequence[Outcome], teller: Teller) -> list[Outc
     return waiting
 
 
-def _do(waiting: Sequence[Outcome], teller: Teller, as_json: bool) -> None:
-    for number, outcome in enumerate(waiting, 1):
-        teller.start(outcome.task.label)
-        try:
-            _do_one(outcome, teller)
-        except FATAL as error:
-            _fail(outcome, str(error), teller)
-            for other in waiting[number:]:
-                other.error = f"not tried: {error}"
-            return
-        except HdrnodesError as error:
-            _fail(outcome, str(error), teller)
-        except MemoryError:
-            _fail(outcome, f"{outcome.task.label}: does not fit into memory; try a smaller --tile", teller)
-        except Exception as error:  # noqa: BLE001 - one picture that trips over a bug must not cost the night's others
-            from hdrnodes.cli import why_it_failed
+def _do(waiting: Sequence[Outcome], teller: Teller, as_json: bool, at_a_time: int) -> None:
+    stop = threading.Event()
+    pool = ThreadPoolExecutor(at_a_time, "hdrnodes-picture")
+    # What is told of is let go: a failure holds on to all pixels that were there.
+    making = deque(
+        pool.submit(copy_context().run, _make, number, outcome, stop) for number, outcome in enumerate(waiting)
+    )
+    told, fatal = 0, None
+    try:
+        for number, outcome in enumerate(waiting, 1):
+            teller.start(outcome.task.label)
+            for text in iter(outcome.said.get, None):
+                teller.note(outcome.task.label, text)
+            fatal = _tell(outcome, making.popleft(), teller)
+            if outcome.ok:
+                _tell_done(outcome, number, len(waiting), teller, as_json)
+            told = number
+            if fatal:
+                break
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+        for number, outcome in enumerate(waiting[told:], told + 1):
+            if outcome.ok:  # it was done before the others could be stopped
+                _tell_done(outcome, number, len(waiting), teller, as_json)
+            elif fatal:
+                outcome.error = f"not tried: {fatal}"
 
-            _fail(outcome, f"{outcome.task.label}: {why_it_failed(error)}", teller)
-            teller.detail(traceback.format_exc())
-        if outcome.ok:
-            teller.done(number, len(waiting), outcome.task.label, outcome.seconds)
-            for path in () if as_json else outcome.task.outputs:
-                teller.result(path)
 
-
-def _do_one(outcome: Outcome, teller: Teller) -> None:
-    def say(text: str) -> None:
-        if text not in outcome.notes:
-            outcome.notes.append(text)
-            teller.note(outcome.task.label, text)
-
+def _make(number: int, outcome: Outcome, stop: threading.Event) -> None:
+    _at_work.set(outcome)
     start = time.perf_counter()
     try:
-        with log_as_notes(say):
-            outcome.more = outcome.task.make(say)
+        with picture(number, stop):
+            outcome.more = outcome.task.make(outcome.say)
         outcome.ok = True
     finally:
         outcome.seconds = time.perf_counter() - start
+        outcome.said.put(None)
+
+
+def _tell(outcome: Outcome, made: Future[None], teller: Teller) -> Exception | None:
+    """Say why a task failed, if it did; give back what makes it useless to try others."""
+    try:
+        made.result()
+    except FATAL as error:
+        _fail(outcome, str(error), teller)
+        return error
+    except HdrnodesError as error:
+        _fail(outcome, str(error), teller)
+    except MemoryError:
+        _fail(outcome, f"{outcome.task.label}: does not fit into memory; allow less --memory", teller)
+    except Exception as error:  # noqa: BLE001 - one picture that trips over a bug must not cost the night's others
+        from hdrnodes.cli import why_it_failed
+
+        _fail(outcome, f"{outcome.task.label}: {why_it_failed(error)}", teller)
+        teller.detail(traceback.format_exc())
+    return None
+
+
+def _tell_done(outcome: Outcome, number: int, total: int, teller: Teller, as_json: bool) -> None:
+    teller.done(number, total, outcome.task.label, outcome.seconds)
+    for path in () if as_json else outcome.task.outputs:
+        teller.result(path)
 
 
 def _fail(outcome: Outcome, line: str, teller: Teller) -> None:

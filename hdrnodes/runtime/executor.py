@@ -61,12 +61,14 @@ class Executor(ABC):
 
     Attributes:
         most_tiles: of one size that `run` takes at a time, as N; a class may say so, too.
+        takes_turns: whether one network of a program runs at a time. Else `run` is called from many threads at once.
     """
 
     name: ClassVar[str]
     on_device: ClassVar[bool] = False
     on_gpu: ClassVar[type[Executor] | None] = None
     most_tiles: int = 1
+    takes_turns: bool = True
 
     @classmethod
     @abstractmethod

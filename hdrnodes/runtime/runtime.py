@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -23,6 +24,7 @@ from hdrnodes.runtime.choose import Choice
 from hdrnodes.runtime.executor import Executor, Settings
 from hdrnodes.runtime.reduce import reduce
 from hdrnodes.runtime.tiles import Place, in_batches, join, least_tile, tile_grid
+from hdrnodes.runtime.turns import Turns
 
 if TYPE_CHECKING:
     from hdrnodes.plugins import Plugins
@@ -72,7 +74,8 @@ class Runtime:
         self._loaded: dict[str, Model] = {}
         self._fitting: dict[tuple[str, str], int] = {}  # tiles of stages for which larger ones were too large
         self._networks: dict[tuple[str, str], Executor] = {}
-        self._lock = Lock()
+        self._loading = Lock()
+        self._turns = Turns()
 
     @property
     def executor(self) -> type[Executor]:
@@ -221,8 +224,8 @@ class Runtime:
             if name not in given:
                 problem = f"network {network.name} has an input {name}, which its stage is not given"
                 raise ModelError(described, problem, f"inputs may be {', '.join(given)}; export the model again")
-        with self._lock:  # executors hold buffers; frames that run side by side take turns
-            executor = self._executor(model, network)
+        executor = self._executor(model, network)
+        with self._turns if executor.takes_turns else nullcontext():
             inputs = {name: given[name] if executor.on_device else to_numpy(given[name]) for name in network.inputs}
             answer = executor.run(**inputs)
         if shape not in (None, tuple(answer.shape)):
@@ -246,9 +249,10 @@ class Runtime:
 
     def _executor(self, model: str, network: Network) -> Executor:
         key = (model, network.name)
-        if key not in self._networks:
-            self._networks[key] = self._choice.load(network, self.settings)
-        return self._networks[key]
+        with self._loading:
+            if key not in self._networks:
+                self._networks[key] = self._choice.load(network, self.settings)
+            return self._networks[key]
 
 
 def _reduced(frame: Mapping[str, Array], longer_side: int) -> dict[str, Array]:
