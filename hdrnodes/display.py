@@ -73,6 +73,7 @@ def light_of(image: Image) -> tuple[Pixels, list[str]]:
     and beside a result of its own both go through the same view.
     """
     notes: list[str] = []
+    image = image.to_host()
     if image.colorspace == SRGB:
         light = _srgb_light(image)
     else:

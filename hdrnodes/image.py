@@ -159,8 +159,9 @@ class Image:
 
         if self.device is None:
             return replace(self, pixels=transfer.uploaded(self.pixels, device, self.bits))
-        there = transfer.moved(self.pixels, device)
-        return self if there is self.pixels else replace(self, pixels=there)
+        pixels: Any = self.pixels
+        there = pixels.to(device)
+        return self if there is pixels else replace(self, pixels=there)
 
     def beside(self, other: Image) -> Image:
         """The image with its pixels where another's are."""

@@ -13,8 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from hdrnodes.errors import KnobError
 from hdrnodes.graph import Graph
 from hdrnodes.image import Image
@@ -39,7 +37,7 @@ STAGES: dict[str, type[Node]] = {
 
 
 def reconstruct(
-    source: str | os.PathLike[str] | np.ndarray[Any, Any] | ImageBuf | Image,
+    source: str | os.PathLike[str] | Image | ImageBuf | Any,
     *,
     colorspace: str = "",
     executor: str = "auto",
@@ -50,7 +48,8 @@ def reconstruct(
     """A photograph in, scene-linear high dynamic range out.
 
     Args:
-        source: a file, or its pixels: H x W x C, uint8 or uint16 codes, or floats 0..1; display-referred.
+        source: a file, or its pixels: H x W x C, uint8 or uint16 codes, or floats 0..1; display-referred. As an array
+            of numpy, torch, or any library with `__dlpack__` or `__cuda_array_interface__`.
             Alpha beside codes is straight, beside floats associated; an Image's metadata says.
         colorspace: an OCIO name to convert the result to; empty keeps it scene-linear with the plate's primaries.
         executor, tile: for the networks; see `hdrnodes.runtime.Runtime`. Not looked at when a context is given.
@@ -59,7 +58,8 @@ def reconstruct(
             `model` sets that of all four.
 
     Returns:
-        The picture, same size, float32. 1.0 is the radiance at which the plate clips. Its record says what made it;
+        The picture, same size, float32; on the device that the source's pixels are on, if they are a torch tensor or on
+        a GPU. 1.0 is the radiance at which the plate clips. Its record says what made it;
         `hdrnodes.write` puts that into an EXR's header.
 
     Raises:
@@ -72,7 +72,8 @@ def reconstruct(
         last = graph.add(ColorSpace(to=colorspace), image=last)
     graph.outputs = (last,)
     context = context or Context(executor=executor, tile=tile)
-    made = graph.run(context, {"image": _as_image(source)})[last]
+    plate = _as_image(source)
+    made = graph.run(context, {"image": plate})[last].beside(plate)
     return replace(made, record={**context.record, **_knobs_and_models(graph, context)})
 
 

@@ -26,7 +26,7 @@ from hdrnodes import frames
 
 Array = Any
 
-BAND = 8192  # pixels: RGB of them as float32 is 96 KiB, below where malloc gives memory back to the system each time
+BAND = 16384  # pixels: RGB of them is 192 KiB, so that the few that a formula makes on the way fit into 1 MiB
 
 _threads: ContextVar[int | None] = ContextVar("threads", default=None)
 

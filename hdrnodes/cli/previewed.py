@@ -65,7 +65,8 @@ class Preview:
         plate, linear = (made[name] for name in self.steps)
         result = made[self.graph.outputs[0]]
         hallucinate = next(step.node for step in self.graph.steps.values() if isinstance(step.node, Hallucinate))
-        mask = hallucinate.model_copy(update={"output": "mask"}).process({"image": linear}, context).rgb[..., :1]
+        only_mask = hallucinate.model_copy(update={"output": "mask"})
+        mask = only_mask.process({"image": linear}, context).to_host().rgb[..., :1]
         about = facts_of(self.target.name, result, mask)
         about += [f"hdrnodes {__version__}, model {hallucinate.model}"]
         write_preview(self.path, plate, result, mask, Curve.applied_to(result), about, self.overwrite)

@@ -29,13 +29,15 @@ class ColorSpace(Node):
 
 
 def convert(image: Image, colorspace: str) -> Image:
-    """The same picture in another OCIO colour space; multiplied colours are converted as if they were not.
+    """The same picture in another OCIO colour space, in the CPU's memory, where OCIO computes; the very same image
+    where it is in that space already. Multiplied colours are converted as if they were not.
 
     Raises:
         KnobError: the OCIO config has no such colour space; the message has those with near names.
     """
     if image.colorspace == colorspace:
         return image
+    image = image.to_host()
     from OpenImageIO import ImageBuf, ImageBufAlgo, ImageSpec
 
     config = _config()

@@ -142,7 +142,7 @@ def estimate_shot_curve(
 
 def _channels_that_tell(display: Pixels) -> list[bool]:
     """Which of red, green and blue have tones that are neither clipped nor all the same."""
-    every = max(1, int((display.shape[0] * display.shape[1] / 1e6) ** 0.5))  # a million pixels tell enough
+    every = max(1, round((display.shape[0] * display.shape[1] / 250_000) ** 0.5))  # so many pixels tell enough
     telling = []
     for channel in np.moveaxis(to_numpy(display[::every, ::every]), -1, 0):
         tones = channel[(channel > BOTTOM_CODE) & (channel < TOP_CODE)]
