@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Torch(Executor):
-    """On the CPU, in float32. `threads` are torch's, and those of all that uses torch in this process."""
+    """On the CPU, in float32 as a rule. `threads` are torch's, and those of all that uses torch in this process."""
 
     name = "torch"
     _device_name = "cpu"
@@ -47,7 +47,7 @@ class Torch(Executor):
         try:
             self._network = prepared(loaded, precision, self._device)
             self._get_ready()
-        except (RuntimeError, MemoryError) as error:
+        except (RuntimeError, MemoryError, AssertionError) as error:  # the last is what torch raises without CUDA
             problem = f"cannot be brought to {self._where()}: {' '.join(str(error).split())[:200]}"
             raise ExecutorError(self._path, problem, "take another --executor") from error
 
@@ -113,11 +113,24 @@ class TorchOnGpu(Torch):
     """
 
     on_device = True
+    most_tiles = 16
     _device_name = "cuda:0"
 
     @classmethod
     def why_not(cls) -> str | None:
         return super().why_not() or why_no_gpu()
+
+    @classmethod
+    def free_memory(cls) -> int | None:
+        import torch
+
+        device = torch.device(cls._device_name)
+        try:
+            # What torch keeps for later is free, too.
+            kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+            return torch.cuda.mem_get_info(device)[0] + kept
+        except (RuntimeError, AssertionError):  # a GPU that fails says so when a network is loaded
+            return None
 
     def _where(self) -> str:
         return "the GPU"

@@ -81,6 +81,7 @@ class Arena:
                 self.clear()  # without a graph it may fit; if not, the run says so
             else:
                 self._failed = True
+                self._begin()
                 log.warning("torch: no CUDA graphs here, which is slower (%s)", " ".join(str(error).split())[:200])
         return partial(network, *buffers)
 

@@ -18,18 +18,16 @@ Precision = Literal["float32", "fp16"]
 
 
 def precision_for(asked: str, device: torch.device) -> Precision:
-    """What "auto" is on a device: fp16 on a GPU, float32 on a CPU, whose half is slower.
+    """What "auto" is on a device: fp16 on a GPU; float32 on a CPU, where fp16 is there to be compared with, and slow.
 
     Raises:
-        ExecutorError: it cannot be had there.
+        ExecutorError: it cannot be had.
     """
+    if asked == "bf16":
+        problem = "has no bf16: a GPU is no faster with it than with fp16, and less exact"
+        raise ExecutorError("executor torch", problem, "take fp16; on a CPU, --executor openvino has bf16")
     if asked == "float32" or (asked == "auto" and device.type == "cpu"):
         return "float32"
-    if asked == "bf16":
-        problem = "has no bf16: with three digits it is coarser than fp16, and no faster"
-        raise ExecutorError("executor torch", problem, "take --precision fp16 on a GPU, or --executor openvino")
-    if device.type == "cpu":
-        raise ExecutorError("executor torch", "has fp16 on GPUs alone", "leave --precision out")
     return "fp16"
 
 
