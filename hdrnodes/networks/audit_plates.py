@@ -63,7 +63,7 @@ def as_plate(rgb: Tensor, longer_side: int = 512) -> Tensor:
 def network_inputs(
     network: StageNetwork, overview: StageNetwork | None, longer_side: int, plates: Sequence[Tensor]
 ) -> Iterator[Mapping[str, Tensor]]:
-    """What a network of a stage would be fed for each plate, by name; for inputs that no stage has, its example's.
+    """What a network of a stage would be fed for each plate, by name; where it takes what no stage has, its examples.
 
     Args:
         network: whose inputs.
@@ -80,8 +80,8 @@ def network_inputs(
         elif longer_side:
             known = {name: _reduced(each, longer_side) for name, each in known.items()}
         examples = network.example_inputs()
-        fits = {name: name in known and known[name].shape[1:2] == each.shape[1:2] for name, each in examples.items()}
-        yield {name: known[name] if fits[name] else each for name, each in examples.items()}
+        fit = all(name in known and known[name].shape[1] == each.shape[1] for name, each in examples.items())
+        yield {name: known[name] for name in examples} if fit else examples
 
 
 def _stage_inputs(codes: Tensor) -> dict[str, Tensor]:

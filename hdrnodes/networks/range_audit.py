@@ -45,11 +45,13 @@ class Audit:
 
     Attributes:
         layers: every operation of the trunk, in order; named by module and operation.
+        overflowed_first: the layer where the first overflow happened, which others may only have passed on.
         rms, worst: how far the output lies from float32's, in its own units.
     """
 
     network: str
     layers: tuple[Layer, ...]
+    overflowed_first: Layer | None
     rms: float
     worst: float
 
@@ -63,14 +65,13 @@ class Audit:
 
     def check(self) -> None:
         """Raise ModelError where something overflowed; log a warning where a doubled value would have."""
-        for layer in self.layers:
-            if layer.overflowed:
-                problem = (
-                    f"{layer.overflowed} values of layer {layer.name} overflow half precision, which ends at "
-                    f"{LARGEST:g} (the largest is {layer.largest:.4g})"
-                )
-                remedy = "train it on with weight decay, or take the layer out of `half_parts` of its class"
-                raise ModelError(f"network {self.network}", problem, remedy)
+        if layer := self.overflowed_first:
+            problem = (
+                f"{layer.overflowed} values of layer {layer.name} overflow half precision, which ends at "
+                f"{LARGEST:g} (the largest is {layer.largest:.4g})"
+            )
+            remedy = "train it on with weight decay, or take the layer out of `half_parts` of its class"
+            raise ModelError(f"network {self.network}", problem, remedy)
         top = self.largest
         if top.largest > LARGEST / 2:
             said = "network %s: layer %s goes up to %.4g, and half precision to %g"
@@ -98,7 +99,7 @@ def audit(name: str, network: StageNetwork, half: StageNetwork, inputs: Sequence
         half: what `half_precision` made of it.
         inputs: by name, one mapping a run.
     """
-    ranges = _Ranges()
+    ranges = Ranges()
     squares, count, worst = 0.0, 0, 0.0
     for given in inputs:
         expected = network(*given.values())
@@ -108,19 +109,22 @@ def audit(name: str, network: StageNetwork, half: StageNetwork, inputs: Sequence
         difference = torch.nan_to_num((found - expected).double())
         squares, count = squares + float(difference.square().sum()), count + difference.numel()
         worst = max(worst, float(difference.abs().max()))
-    return Audit(name, tuple(ranges.layers.values()), (squares / count) ** 0.5, worst)
+    return Audit(name, tuple(ranges.layers.values()), ranges.overflowed_first, (squares / count) ** 0.5, worst)
 
 
-class _Ranges(TorchDispatchMode):
-    """Sees every operation below it, and keeps what those that give half gave."""
+class Ranges(TorchDispatchMode):
+    """Computes what is half as a GPU would, and keeps what each operation gave."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch says no types here
         self.layers: dict[str, Layer] = {}
+        self.overflowed_first: Layer | None = None
         self._within: list[str] = []  # names of the modules that compute just now, innermost last
 
     @contextmanager
     def of(self, network: nn.Module) -> Iterator[None]:
+        """Within this, what the network computes is seen."""
+
         def leave(*_: object) -> None:
             self._within.pop()
 
@@ -158,8 +162,10 @@ class _Ranges(TorchDispatchMode):
         operation = func.overloadpacket.__name__.strip("_").replace("to_copy", "cast to half")
         name = ": ".join(filter(None, [self._within[-1], operation]))
         layer = self.layers.setdefault(name, Layer(name))
-        layer.largest = max(layer.largest, float(exact.abs().max()))
+        layer.largest = max(layer.largest, float(exact.abs().nan_to_num(torch.inf).max()))
         layer.overflowed += int((~rounded.isfinite()).sum())
+        if layer.overflowed and self.overflowed_first is None:
+            self.overflowed_first = layer
         there = exact != 0
         layer.values += int(there.sum())
         layer.lost += int((there & (rounded.abs() < SMALLEST)).sum())
