@@ -31,9 +31,9 @@ def plate(height, width):
     return (np.clip(pixels, 0, 1) * 255).round().astype(np.float32) / 255
 
 
-def stage_inputs(stage, height=97, width=131):
+def stage_inputs(stage, height=97, width=131, display=plate):
     """What a stage is given, as the nodes before it make it of a plate."""
-    display = plate(height, width)
+    display = display(height, width)
     linear = display**2.2
     hallucinated = linear + 20 * np.maximum(linear - 0.9, 0)
     pixels = {"codes": display, "display": display, "linear": linear, "hallucinated": hallucinated}

@@ -16,7 +16,7 @@ from array_api_compat import array_namespace, device
 
 Array = Any  # numpy's, or a torch tensor
 
-FEATHER = 32  # pixels in which a tile fades into the next
+FEATHER = 16  # pixels in which a tile fades into the next
 
 
 @dataclass(frozen=True)
