@@ -1,4 +1,4 @@
-"""The other commands: help, nodes, run, curve, doctor, import-checkpoint, train; and what is raised on the way."""
+"""The other commands: help, nodes, run, curve, import-checkpoint, train; and what is raised on the way."""
 
 import json
 import os
@@ -241,39 +241,6 @@ def test_curve_refuses_a_scene_linear_picture_and_goes_on_with_the_others(tiny_m
     assert said[0].startswith(f"{tmp_path}/linear.exr: is scene-linear already")
     ran = hdrnodes(*command, save(tmp_path / "plate.jpg"))
     assert (ran.exit_code, len(ran.stdout.splitlines())) == (1, 1025)
-
-
-def test_doctor_tells_what_there_is(tmp_path):
-    ran = hdrnodes("doctor", "--json")
-    found = json.loads(ran.stdout)
-    assert found["hdrnodes"] == library.__version__
-    assert {"jpeg", "openexr", "png", "tiff"} <= set(found["formats"]["read"])
-    assert {each["name"]: each["runs"] for each in found["executors"]}["openvino"] is True
-    assert [each["name"] for each in found["executors"] if each["auto"]] != []
-    assert found["plugins"]["loaded"]["hdrnodes"] == "built-in"
-    assert found["cache"] == os.environ["HDRNODES_CACHE"]
-    problems = [model["problem"] for model in found["models"]]
-    assert (ran.exit_code == 0) == (problems != [] and not any(problems))
-    table = hdrnodes("doctor").stdout
-    assert all(f"executor {each['name']}" in table for each in found["executors"])
-
-
-def test_doctor_names_skipped_plugins_and_broken_models_of_plugins(tiny_model, tmp_path):
-    (tmp_path / "broken.py").write_text("raise RuntimeError('licence server is down')")
-    (tmp_path / "ours.py").write_text(f"""
-import pathlib, hdrnodes
-@hdrnodes.hookimpl
-def register_models():
-    return {{"whole": pathlib.Path({str(tiny_model)!r}), "gone": pathlib.Path("/nowhere")}}
-""")
-    stdout, _ = start("doctor", "--json", HDRNODES_PLUGIN_PATH=tmp_path).communicate()
-    found = json.loads(stdout)
-    assert found["plugins"]["skipped"]["broken"] == "RuntimeError: licence server is down"
-    problems = {model["name"]: model["problem"] for model in found["models"] if model["plugin"] == "ours"}
-    assert problems["whole"] is None
-    assert problems["gone"].startswith("/nowhere: no such model folder")
-    table, _ = start("doctor", HDRNODES_PLUGIN_PATH=tmp_path).communicate()
-    assert "SKIPPED: RuntimeError: licence server is down" in table and "BROKEN: /nowhere" in table
 
 
 def test_import_checkpoint_says_in_one_line_that_a_folder_holds_none(tmp_path):

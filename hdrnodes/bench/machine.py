@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import platform
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from hdrnodes import __version__
+from hdrnodes.machine import cores, processor, versions
 
 PACKAGES = ("numpy", "OpenImageIO", "openvino", "torch", "tensorrt")
 
@@ -18,25 +17,15 @@ PACKAGES = ("numpy", "OpenImageIO", "openvino", "torch", "tensorrt")
 def this_machine() -> dict[str, Any]:
     """Its processor, cores, memory, GPU, system, and the versions of what runs networks."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
-        "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": cores(),
         "memory": _memory(),
         "gpu": _gpu(),
         "system": platform.platform(),
         "date": datetime.now(UTC).isoformat(timespec="minutes"),
-        "versions": {"hdrnodes": __version__, "python": platform.python_version(), **_versions()},
+        "versions": {"hdrnodes": __version__, "python": platform.python_version(), **versions(PACKAGES)},
     }
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def _memory() -> int | None:
@@ -52,13 +41,3 @@ def _gpu() -> str | None:
     import torch
 
     return torch.cuda.get_device_name() if torch.cuda.is_available() else None
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -26,7 +26,7 @@ COMMANDS = {
     "curve": ("hdrnodes.cli.curve:curve", "Estimate the response curve of the camera that took a plate or a shot."),
     "evaluate": ("hdrnodes.cli.evaluate:evaluate", "Compare scene-linear pictures with their references."),
     "view": ("hdrnodes.cli.view:view", "Look at a result in the browser, alone or beside its plate."),
-    "doctor": ("hdrnodes.cli.doctor:doctor", "Say what works here: formats, executors, models, plugins."),
+    "doctor": ("hdrnodes.cli.doctor:doctor", "Say what works here: devices, formats, executors, models, plugins."),
     "bench": ("hdrnodes.cli.bench:bench", "Measure what the stages cost here, beside what the machine can do."),
     "compile": ("hdrnodes.cli.compile:compile_plans", "Build TensorRT's plans ahead of time, for this card or others."),
     "import-checkpoint": (

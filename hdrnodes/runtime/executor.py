@@ -41,7 +41,8 @@ class Settings:
         threads: of a CPU; None for all cores.
         hint: whether one frame should be ready soon, or many per hour.
         memory: bytes that hdrnodes may take of the machine's memory; None for what is free.
-        cache: a folder for what is worth keeping between starts; None to keep nothing.
+        cache: a folder for what is worth keeping between starts, each executor's in one of its name, which
+            `hdrnodes doctor --clear-cache` removes; None to keep nothing.
     """
 
     precision: Literal["auto", "float32", "fp16", "bf16"] = "auto"

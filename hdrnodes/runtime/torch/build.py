@@ -7,7 +7,7 @@ import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
-from hdrnodes.runtime.gpus import has_driver
+from hdrnodes.runtime.gpus import Gpu, has_driver
 
 
 def why_not_installed() -> str | None:
@@ -47,6 +47,17 @@ def is_built_for_cuda() -> bool:
             value = getattr(line, "value", None)
             return not (isinstance(value, ast.Constant) and value.value is None)
     return True
+
+
+def gpus_of_torch() -> list[Gpu]:
+    """Those that torch, which can use one here, shows to programs."""
+    import torch
+
+    found = []
+    for index in range(torch.cuda.device_count()):
+        about, (free, total) = torch.cuda.get_device_properties(index), torch.cuda.mem_get_info(index)
+        found.append(Gpu(about.name, f"{about.major}.{about.minor}", total, free, driver=None))
+    return found
 
 
 def _one_line(said: object) -> str:
