@@ -15,6 +15,7 @@ import os
 import pickle
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,8 @@ def check_node(node_class: type[Node], context: Context, **knobs: Any) -> None:
 
     It is documented, its knobs survive a graph file and the way to another process, and for pictures of several
     sizes and channels, display-referred and scene-linear, its result has their size, their alpha and other
-    channels, metadata and windows, is finite, is the same the second time, and leaves the inputs as they were.
+    channels, metadata and windows, is finite, is the same the second time, and leaves the inputs as they were. Of one
+    that says `on_device`, where torch is installed, also that torch tensors give it the same.
 
     Args:
         node_class: what to check.
@@ -133,6 +135,10 @@ def _check_result(node: Node, inputs: dict[str, Image], context: Context) -> Non
     size = (result.height, result.width)
     _require(size == (plate.height, plate.width), node, with_ + f"gives {size[0]} x {size[1]}")
     _require(np.isfinite(result.pixels).all(), node, with_ + "gives NaN or infinite values")
+    if node.on_device and find_spec("torch"):
+        there = node.process({name: image.to_device("cpu") for name, image in inputs.items()}, context)
+        alike = np.allclose(np.asarray(there), result.pixels, rtol=1e-4, atol=1e-5)
+        _require(alike, node, with_ + "computes torch tensors otherwise than numpy arrays")
     for about in ("metadata", "data_window", "display_window", "bits"):
         kept = getattr(result, about) == getattr(plate, about)
         _require(kept, node, with_ + f"gives another {about}: {getattr(result, about)}")

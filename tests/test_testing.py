@@ -80,6 +80,16 @@ class GivesAnArray(Good):
         return inputs["image"].pixels
 
 
+class DiffersOnDevice(Good):
+    """Halve the light; of a tensor, more."""
+
+    on_device = True
+
+    def process(self, inputs, context):
+        image = inputs["image"]
+        return image.with_rgb(image.rgb / (2 if image.device is None else 3))
+
+
 def test_a_good_node_passes(hdrnodes_context):
     check_node(Good, hdrnodes_context)
 
@@ -100,6 +110,12 @@ def test_a_good_node_passes(hdrnodes_context):
 def test_a_node_that_breaks_the_contract_is_told_how(node, message, hdrnodes_context):
     with pytest.raises(AssertionError, match=message):
         check_node(node, hdrnodes_context)
+
+
+def test_a_node_that_computes_tensors_otherwise_is_told_so(hdrnodes_context):
+    pytest.importorskip("torch", reason="torch is an extra: pip install 'hdrnodes[train]'")
+    with pytest.raises(AssertionError, match="DiffersOnDevice: 1 x 1 with R, G, B: computes torch tensors otherwise"):
+        check_node(DiffersOnDevice, hdrnodes_context)
 
 
 def test_the_example_plugin_loads():

@@ -70,7 +70,7 @@ class InverseCRF(Node):
             linear = invert_response(display, samples)
             return linear if cover is None else linear * cover
 
-        linear = pixelwise(linearize, display, cover)
+        linear = pixelwise(linearize, display, cover, reuse=None if cover is None else display)
         return replace(plate.with_rgb(linear, _linear_space(plate.colorspace)), curves=curve.samples)
 
     def find_curve(self, plate: Image, context: Context) -> Curve:
