@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import hdrnodes
+from hdrnodes import frames
 from hdrnodes.errors import ExecutorError, ModelError
 from hdrnodes.hookspecs import hookimpl
 from hdrnodes.models import Model
@@ -138,6 +139,17 @@ def test_auto_takes_the_next_one_where_a_network_cannot_be_loaded_and_says_so_on
     assert caplog.messages == [f"executor tensorrt cannot be used ({problem}); takes openvino"]
     assert runtime.executor.name == "openvino"
     assert runtime.reason == f"openvino; not tensorrt: {problem}"
+
+
+def test_memory_is_asked_of_the_executor_that_is_taken_in_the_end(tiny_model):
+    def with_memory(size):
+        return {"free_memory": classmethod(lambda cls: size)}
+
+    broken = executor("tensorrt", __init__=failing("the driver is too old"), **with_memory(10**12))
+    runtime = runtime_of("auto", tiny_model, broken, executor("openvino", **with_memory(10**10)))
+    assert runtime._memory == frames.SHARE * 10**12
+    runtime.run("dequantize", "default", np.zeros((4, 5, 3), np.float32))
+    assert runtime._memory == frames.SHARE * 10**10
 
 
 def test_an_executor_that_was_asked_for_and_fails_is_an_error(tiny_model):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -74,6 +73,7 @@ class Runtime:
         self._loaded: dict[str, Model] = {}
         self._fitting: dict[tuple[str, str], int] = {}  # tiles of stages for which larger ones were too large
         self._networks: dict[tuple[str, str], Executor] = {}
+        self._memories: dict[type[Executor], int] = {}
         self._loading = Lock()
         self._turns = Turns()
 
@@ -135,13 +135,14 @@ class Runtime:
             self._loaded[name] = model
         return self._loaded[name]
 
-    @cached_property
+    @property
     def _memory(self) -> int:
-        """Bytes for frames and networks: of the GPU's memory, or the machine's."""
-        free = self.executor.free_memory()
-        if free is not None:
-            return int(frames.SHARE * free)
-        return self.settings.memory or int(frames.SHARE * frames.available())
+        """Bytes for frames and networks: of the GPU's memory, or the machine's; asked once of each executor taken."""
+        if self.executor not in self._memories:
+            free = self.executor.free_memory()
+            on_host = self.settings.memory or int(frames.SHARE * frames.available())
+            self._memories[self.executor] = on_host if free is None else int(frames.SHARE * free)
+        return self._memories[self.executor]
 
     def _in_tiles(
         self, model: str, stage: str, frame: Mapping[str, Array], context: Mapping[str, Array], where: Array | None
