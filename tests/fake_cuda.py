@@ -209,6 +209,7 @@ def driver_module(world):
     cuda.Error, cuda.MemoryError = DriverError, DriverMemoryError
     cuda.init, cuda.get_driver_version = init, lambda: world.version
     cuda.Device, cuda.Context, cuda.Stream = Device, Context, lambda flags: FakeStream(world, flags)
+    cuda.mem_get_info = lambda: (world.total - world.used, world.total)
     cuda.mem_alloc, cuda.pagelocked_empty = lambda size: DeviceAllocation(world, size), pagelocked_empty
     cuda.memcpy_htod_async, cuda.memcpy_dtoh_async = up, down
     return cuda

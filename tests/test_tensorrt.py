@@ -26,6 +26,7 @@ from hdrnodes.errors import ExecutorError, ModelError
 from hdrnodes.models import Network
 from hdrnodes.runtime import Settings
 from hdrnodes.runtime.executor import Executor
+from hdrnodes.runtime.kept import kept
 from hdrnodes.runtime.openvino import OpenVINO
 from hdrnodes.runtime.tensorrt import executor as executor_module
 from hdrnodes.runtime.tensorrt import library
@@ -501,12 +502,9 @@ def test_plans_are_of_one_driver_and_card(world, networks, settings):
 def test_plans_that_nobody_uses_go(world, networks, settings):
     TensorRT(networks["refine"], settings).close()
     (old,) = settings.cache.glob("tensorrt/*.plan")
-    other = old.with_name("notes.txt")
-    other.write_text("somebody's")
-    for file in (old, other):
-        os.utime(file, times=(time.time() - 90 * 86_400,) * 2)
+    os.utime(old, times=(time.time() - 90 * 86_400,) * 2)
     TensorRT(networks["hallucinate"], settings).close()
-    assert not old.exists() and other.exists()
+    assert not old.exists()
 
 
 def test_a_plan_in_use_stays(world, networks, settings):
@@ -522,7 +520,7 @@ def test_what_was_timed_is_kept(world, networks, settings):
     for name in ("refine", "hallucinate"):
         TensorRT(networks[name], settings).close()
     (timing,) = settings.cache.glob("tensorrt/*.timing")
-    assert timing.read_bytes() == b"timed;timed;"
+    assert kept(timing) == b"timed;timed;"
 
 
 def test_no_folder_for_plans(world, networks, tmp_path, caplog):
@@ -549,6 +547,32 @@ def test_another_networks_file(world, networks, settings):
 def test_bf16_is_refused(world, networks):
     with pytest.raises(ExecutorError, match="no bf16"):
         TensorRT(networks["refine"], Settings(precision="bf16"))
+
+
+# What the runtime asks it for
+
+
+def test_tells_how_much_memory_is_free(opened, world):
+    assert TensorRT.free_memory() == world.total
+    opened.run(**inputs(64, 64))
+    assert TensorRT.free_memory() == world.total, "its own is to be had again"
+    world.allocations[0] = bytes(1000)
+    assert TensorRT.free_memory() == world.total - 1000
+    del world.allocations[0]
+
+
+def test_without_a_card_no_memory_is_told(world):
+    world.fails.add("init")
+    assert TensorRT.free_memory() is None
+
+
+def test_takes_batches_of_networks_that_do(opened, networks, settings):
+    assert opened.most_tiles == 1
+    batched = TensorRT(networks["refine"].model_copy(update={"batched": True}), settings)
+    assert batched.most_tiles == 16
+    tiles = inputs(3, 4, tiles=16)["linear"]
+    assert np.array_equal(batched.run(linear=tiles), tiles * 2)
+    batched.close()
 
 
 # Whether it can run

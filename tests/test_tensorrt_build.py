@@ -7,6 +7,7 @@ import pytest
 
 from hdrnodes.errors import ExecutorError
 from hdrnodes.models import Model, engines_folder
+from hdrnodes.runtime.kept import write
 from hdrnodes.runtime.tensorrt.builder import build_plan
 from hdrnodes.runtime.tensorrt.library import RTX_TARGETS, library_for, tensorrt_rtx, why_no_library
 from hdrnodes.runtime.tensorrt.plans import Card, Plan, onnx_of
@@ -125,7 +126,7 @@ def test_a_plan_built_ahead_is_what_a_card_of_that_kind_looks_for(rtx, default, 
     onnx, sha256, precision = onnx_of(network, "float32")
     assert hashlib.sha256(onnx.read_bytes()).hexdigest() == sha256
     ahead = Plan(network, onnx, sha256, precision, rtx, Card("SM89"), tmp_path)
-    ahead.write(ahead.build())
+    write(ahead.path, ahead.build())
     there = Plan(network, onnx, sha256, precision, rtx, Card("SM89", "NVIDIA L4", "13.0"), tmp_path)
     assert there.path == ahead.path and there.path.is_file()
     before = there.path.stat().st_mtime_ns

@@ -145,12 +145,14 @@ def _build(network: Network, precision: str, library: Library, card: Card, cache
         ModelError: its ONNX is not what model.toml says.
         WriteError: it cannot be written.
     """
+    from hdrnodes.runtime.kept import write
     from hdrnodes.runtime.tensorrt.plans import Plan, onnx_of
 
     onnx, sha256, found = onnx_of(network, precision)
     plan = Plan(network, onnx, sha256, found, library, card, cache)
     data = plan.build()
-    plan.write(data)
+    assert plan.path is not None  # it has a cache
+    write(plan.path, data)
     return {
         "model": network.folder.name,
         "network": network.name,

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from hdrnodes.errors import WriteError
-from hdrnodes.whole_file import whole_file
+from hdrnodes.whole_file import cannot_write, whole_file
 
 log = logging.getLogger("hdrnodes")
 
@@ -17,17 +17,28 @@ DAYS = 60  # without use, then a file goes: of models, libraries and drivers tha
 
 
 def keep(path: Path, data: bytes) -> None:
-    """Write a file of the cache, whole, behind a hash of its bytes; where that is not possible, say so and go on.
+    """As `write`; where that is not possible, say so and go on."""
+    try:
+        write(path, data)
+    except WriteError as error:
+        log.warning("%s", error)
 
-    Its folder has files of the cache alone, and those that nobody has used for long go.
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file of the cache, whole, behind a hash of its bytes; its folder is made where there is none.
+
+    The folder has files of the cache alone, and those that nobody has used for long go.
+
+    Raises:
+        WriteError: the folder cannot be made, or the file not be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path, overwrite=True) as temporary:
-            temporary.write_bytes(MAGIC + hashlib.sha256(data).digest() + data)
-        _prune(path.parent)
-    except OSError as error:  # WriteError is one
-        log.warning("%s", error if isinstance(error, WriteError) else f"{path}: cannot be kept: {error.strerror}")
+    except OSError as error:
+        raise cannot_write(path.parent, error) from error
+    with whole_file(path, overwrite=True) as temporary:
+        temporary.write_bytes(MAGIC + hashlib.sha256(data).digest() + data)
+    _prune(path.parent)
 
 
 def kept(path: Path) -> bytes | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hdrnodes.errors import ExecutorError
-from hdrnodes.runtime.tensorrt.kept import keep, kept
+from hdrnodes.runtime.kept import keep, kept
 from hdrnodes.runtime.tensorrt.library import Library, one_line
 from hdrnodes.runtime.tensorrt.profiles import Profile, range_of
 

@@ -107,6 +107,11 @@ class Device:
             self._scratch_size = size
         return int(self._scratch)
 
+    def free_memory(self) -> int:
+        """Bytes on the card that are free, or `scratch` already."""
+        with self.current():
+            return int(self.cuda.mem_get_info()[0]) + self._scratch_size
+
     def pinned(self, size: int) -> npt.NDArray[np.uint8]:
         """So many bytes of the machine's memory that the card can reach; valid until this is asked again."""
         if self._pinned is None or size > self._pinned.nbytes:

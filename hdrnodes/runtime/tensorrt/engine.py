@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hdrnodes.runtime.kept import keep, kept
 from hdrnodes.runtime.tensorrt.device import Device
 from hdrnodes.runtime.tensorrt.graphs import CaptureError, Graph
-from hdrnodes.runtime.tensorrt.kept import keep, kept
 from hdrnodes.runtime.tensorrt.library import Library
 from hdrnodes.runtime.tensorrt.profiles import Range, Shape, profile_for
 
@@ -105,7 +105,7 @@ class Engine:
             self._library.module.DynamicShapesKernelSpecializationStrategy.EAGER
         )
         cache = self._config.create_runtime_cache()
-        if known := kept(self._jit):
+        if self._jit and (known := kept(self._jit)):
             cache.deserialize(known)  # of another driver or card, it says no and stays empty
         self._config.set_runtime_cache(cache)
         return cache

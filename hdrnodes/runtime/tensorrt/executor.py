@@ -17,7 +17,7 @@ from hdrnodes.runtime.tensorrt.device import ALIGNED, Device, give_back, take_de
 from hdrnodes.runtime.tensorrt.engine import Engine, PlanError, Ready
 from hdrnodes.runtime.tensorrt.library import library_for, why_no_library
 from hdrnodes.runtime.tensorrt.plans import Plan, onnx_of
-from hdrnodes.runtime.tensorrt.profiles import WHOLE_FRAME, Shape, profiles_of
+from hdrnodes.runtime.tensorrt.profiles import TILES, WHOLE_FRAME, Shape, profiles_of
 
 
 class TensorRT(Executor):
@@ -47,9 +47,21 @@ class TensorRT(Executor):
             return f"CUDA cannot start: {error}"
         return why_no_library(f"SM{major}{minor}")
 
+    @classmethod
+    def free_memory(cls) -> int | None:
+        try:
+            device = take_device()
+        except ExecutorError:  # said when a network is loaded
+            return None
+        try:
+            return device.free_memory()
+        finally:
+            give_back(device)
+
     def __init__(self, network: Network, settings: Settings) -> None:
         onnx, sha256, precision = onnx_of(network, settings.precision)
         self._path = onnx
+        self.most_tiles = TILES.most_tiles if network.batched else 1
         self._whole_frame = profiles_of(network.name) == WHOLE_FRAME
         self._device = take_device()
         try:

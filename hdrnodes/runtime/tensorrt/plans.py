@@ -1,7 +1,7 @@
 """Plans on disk: built once for a network, a card and a library; found by what they were built from.
 
-A plan's file is named after a hash of everything that it depends on, so that one that no longer fits is never found;
-it begins with a hash of its own bytes, so that a damaged one is built again. `hdrnodes compile` fills the same folder.
+A plan's file is named after a hash of everything that it depends on, so that one that no longer fits is never found.
+`hdrnodes compile` fills the same folder.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hdrnodes.errors import ExecutorError, WriteError
+from hdrnodes.errors import ExecutorError
 from hdrnodes.models import Network
+from hdrnodes.runtime.kept import keep, kept
 from hdrnodes.runtime.tensorrt.builder import build_plan
-from hdrnodes.runtime.tensorrt.kept import kept, prune, write
 from hdrnodes.runtime.tensorrt.library import Library
 from hdrnodes.runtime.tensorrt.profiles import profiles_of
 
 log = logging.getLogger("hdrnodes")
 
 FOLDER = "tensorrt"  # in the cache
-MAGIC = b"hdrnodes plan 1\n"
 
 
 @dataclass(frozen=True)
@@ -93,10 +92,8 @@ class Plan:
         Raises:
             ExecutorError: it cannot be built.
         """
-        data, start = kept(self.path) or b"", len(MAGIC) + 32
-        if data.startswith(MAGIC) and hashlib.sha256(data[start:]).digest() == data[len(MAGIC) : start]:
-            return data[start:]
-        return self.renew()
+        plan = self.path and kept(self.path)
+        return plan or self.renew()
 
     def renew(self) -> bytes:
         """The plan, built anew; one that is in the cache is replaced.
@@ -107,10 +104,8 @@ class Plan:
         if not self.library.is_rtx:
             log.warning("%s: TensorRT builds it for this card, once; that takes a minute or more", self.network.name)
         plan = self.build()
-        try:
-            self.write(plan)
-        except WriteError as error:
-            log.warning("%s", error)
+        if self.path is not None:
+            keep(self.path, plan)
         return plan
 
     def build(self) -> bytes:
@@ -121,12 +116,6 @@ class Plan:
         """
         timing = self.path and self.path.with_name(f"{self.library.version}-{self.card.target}.timing")
         return build_plan(self.library, self.onnx, profiles_of(self.network.name), self.card.target, timing)
-
-    def write(self, plan: bytes) -> None:
-        """Write the plan's file, and remove those that nobody has used for long. Raises WriteError."""
-        if self.path is not None:
-            write(self.path, MAGIC + hashlib.sha256(plan).digest() + plan)
-            prune(self.path.parent)
 
 
 def onnx_of(network: Network, precision: str) -> tuple[Path, str, str]:
