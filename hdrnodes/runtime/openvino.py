@@ -43,7 +43,7 @@ class OpenVINO(Executor):
     def run(self, **inputs: Array) -> Array:
         request = self._requests.get()
         try:
-            answer: Array = request.infer(inputs, share_inputs=True)[0].copy()  # the next run writes to its memory
+            answer: Array = request.infer(inputs, share_inputs=True, share_outputs=False)[0]  # a copy: others use it next
         except (RuntimeError, MemoryError) as error:
             raise why_it_failed(self._path, "OpenVINO", error) from error
         finally:
