@@ -425,7 +425,7 @@ def test_on_a_gpu_a_plate_goes_up_as_codes_and_comes_down_as_half():
     from hdrnodes.nodes.base import Context
 
     codes = plate()
-    whole = hdrnodes.Image.from_numpy(codes).to_device("cuda")
+    whole = hdrnodes.Image.from_array(codes).to_device("cuda")
     np.testing.assert_array_equal(whole.to_host().pixels, codes.astype(np.float32) / np.float32(255))
     made = {
         (name, precision): hdrnodes.reconstruct(
