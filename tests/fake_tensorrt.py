@@ -124,7 +124,8 @@ class Builder:
 
     def build_serialized_network(self, network, config):
         self._module.world.did("plan built")
-        assert self._module.BuilderFlag.TF32 not in config.flags
+        is_rtx = self._module.__name__ == "tensorrt_rtx"
+        assert config.flags == ({self._module.BuilderFlag.REQUIRE_USER_ALLOCATION} if is_rtx else set())
         if "build" in self._module.world.fails:
             return None
         plan = {"onnx": base64.b64encode(network.onnx).decode(), "profiles": config.profiles}
@@ -146,8 +147,30 @@ class Runtime:
         self._world.did("runtime freed")
 
 
+class RuntimeCache:
+    """Of kernels; only TensorRT-RTX has one."""
+
+    def __init__(self):
+        self.kernels = b""
+
+    def deserialize(self, known):
+        self.kernels = known
+        return True
+
+    def serialize(self):
+        return self.kernels + b"kernels;"
+
+
 class RuntimeConfig:
     strategy = None
+    dynamic_shapes_kernel_specialization_strategy = None
+
+    def create_runtime_cache(self):
+        return RuntimeCache()
+
+    def set_runtime_cache(self, cache):
+        self.cache = cache
+        return True
 
     def set_execution_context_allocation_strategy(self, strategy):
         self.strategy = strategy
@@ -180,6 +203,8 @@ class Engine:
         return RuntimeConfig()
 
     def create_execution_context(self, config):
+        if self._module.__name__ == "tensorrt_rtx":
+            assert config.dynamic_shapes_kernel_specialization_strategy.name == "EAGER" and config.cache
         assert config.strategy == self._module.ExecutionContextAllocationStrategy.USER_MANAGED
         return ExecutionContext(self)
 
@@ -251,6 +276,9 @@ class ExecutionContext:
         self.world.streams[stream].put(work)
         return True
 
+    def is_stream_capturable(self, stream):
+        return "capturable" not in self.world.fails
+
     def _view(self, address, shape):
         return self.world.at(address, int(np.prod(shape)) * 4).view(np.float32).reshape(shape)
 
@@ -273,4 +301,13 @@ def tensorrt_module(world):
         "ExecutionContextAllocationStrategy": "STATIC ON_PROFILE_CHANGE USER_MANAGED",
     }.items():
         setattr(module, name, enum.Enum(name, members))
+    return module
+
+
+def tensorrt_rtx_module(world):
+    """`tensorrt_rtx`."""
+    module = tensorrt_module(world)
+    module.__name__, module.__spec__, module.__version__ = "tensorrt_rtx", ModuleSpec("tensorrt_rtx", None), "1.7.1.116"
+    module.ComputeCapability = enum.Enum("ComputeCapability", "NONE CURRENT SM75 SM89 SM120")
+    module.DynamicShapesKernelSpecializationStrategy = enum.Enum("Strategy", "LAZY EAGER NONE")
     return module

@@ -575,6 +575,44 @@ def test_takes_batches_of_networks_that_do(opened, networks, settings):
     batched.close()
 
 
+# TensorRT-RTX
+
+
+@pytest.fixture
+def rtx(world, monkeypatch):
+    """TensorRT-RTX in place of TensorRT."""
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", fake_tensorrt.tensorrt_rtx_module(world))
+    missing(monkeypatch, "tensorrt")
+    library.tensorrt.cache_clear()
+    library.tensorrt_rtx.cache_clear()
+    yield
+    library.tensorrt_rtx.cache_clear()
+
+
+def test_tensorrt_rtx_keeps_the_kernels_that_it_finished_here(world, rtx, networks, settings):
+    for _ in range(2):
+        executor = TensorRT(networks["hallucinate"], settings)
+        given = inputs(5, 7)
+        for _ in range(3):
+            assert np.array_equal(executor.run(**given), answers(networks, given))
+        executor.close()
+    assert world.count("plan built") == 1 and world.count("graph launched") == 4
+    (plan,) = settings.cache.glob("tensorrt/*.plan")
+    assert kept(plan.with_suffix(".jit")) == b"kernels;kernels;"
+    world.version = 13010  # of TensorRT-RTX a plan is for any driver
+    TensorRT(networks["hallucinate"], settings).close()
+    assert world.count("plan built") == 1
+
+
+def test_tensorrt_rtx_says_what_no_graph_can_be_made_of(world, rtx, networks, settings):
+    world.fails.add("capturable")
+    executor = TensorRT(networks["refine"], settings)
+    for _ in range(3):
+        executor.run(linear=inputs(4, 4)["linear"])
+    executor.close()
+    assert world.count("graph made") == 0 and world.count("enqueued") == 3
+
+
 # Whether it can run
 
 

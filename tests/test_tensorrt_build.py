@@ -2,6 +2,7 @@
 
 import hashlib
 
+import fake_tensorrt
 import numpy as np
 import pytest
 
@@ -30,6 +31,25 @@ def rtx():
 @pytest.fixture(scope="module")
 def default():
     return Model.load(engines_folder() / "default")
+
+
+@pytest.mark.parametrize(
+    ("ours", "real"),
+    [
+        (fake_tensorrt.Builder, "Builder"),
+        (fake_tensorrt.Config, "IBuilderConfig"),
+        (fake_tensorrt.Engine, "ICudaEngine"),
+        (fake_tensorrt.ExecutionContext, "IExecutionContext"),
+        (fake_tensorrt.OnnxParser, "OnnxParser"),
+        (fake_tensorrt.Profile, "IOptimizationProfile"),
+        (fake_tensorrt.Runtime, "Runtime"),
+        (fake_tensorrt.RuntimeCache, "IRuntimeCache"),
+        (fake_tensorrt.RuntimeConfig, "IRuntimeConfig"),
+    ],
+)
+def test_the_tensorrt_that_is_not_there_has_the_calls_of_the_real_one(rtx, ours, real):
+    calls = {name for name in vars(ours) if not name.startswith("_")} - {"strategy"}
+    assert calls and calls <= set(dir(getattr(rtx.module, real)))
 
 
 def build(library, network, precision, target="SM89"):
