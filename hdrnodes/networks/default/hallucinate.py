@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hdrnodes.networks.base import StageNetwork
-from hdrnodes.networks.default.blocks import Convs, UNet, look_up, power_of_two
+from hdrnodes.networks.default.blocks import Convs, UNet, in_rows, look_up, power_of_two
 from hdrnodes.networks.edges import continue_edges
 
 CEILING = 12.0  # stops over the clip level: the sun over a plate exposed for its shadows
@@ -113,6 +113,6 @@ class Hallucinate(StageNetwork):
         base = look_up(context[:, :3], window, (height, width), (rows // 2, columns // 2), every=2)
         base = F.interpolate(base, scale_factor=2.0, mode="bilinear")[..., :height, :width]
         # Leaky below zero: a plain floor has no gradient, and a network that once falls under it stays there.
-        stops = CEILING * torch.tanh(F.leaky_relu(base + detail, 0.1) / CEILING)
-        gate = ((linear - 0.5) * 2.5).clamp(0, 1)
-        return gate * (power_of_two(stops) - 1)
+        stops = CEILING * torch.tanh(F.leaky_relu(in_rows(base) + in_rows(detail), 0.1) / CEILING)
+        gate = ((in_rows(linear) - 0.5) * 2.5).clamp(0, 1)
+        return (gate * (power_of_two(stops) - 1)).reshape(linear.shape)
