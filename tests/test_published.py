@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch", reason="needs torch: pip install 'hdrnodes[
 import parity  # noqa: E402
 
 from hdrnodes.errors import ModelError  # noqa: E402
+from hdrnodes.networks.half import half_precision  # noqa: E402
 from hdrnodes.networks.import_checkpoint import published_stages  # noqa: E402
 from hdrnodes.networks.onnx_graph import to_onnx  # noqa: E402
 from hdrnodes.networks.published import NETWORKS, from_tensorflow  # noqa: E402
@@ -134,6 +135,26 @@ def onnx_of(published):
         return compiled[stage]
 
     return compile_stage
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stage", "inputs", "output"),
+    [
+        ("dequantize", ["input"], "C_pred"),
+        ("linearize", ["C_pred"], "invcrf"),
+        ("hallucinate", ["B_pred"], "hal_raw"),
+        ("refine", ["A_pred", "B_pred", "C_pred"], "ref_out"),
+    ],
+)
+def test_fp16_onnx_is_near_the_published_numbers(published, picture, reference, stage, inputs, output):
+    openvino = pytest.importorskip("openvino")
+    graph = to_onnx(half_precision(getattr(published, stage)), stage).SerializeToString()
+    core = openvino.Core()
+    compiled = core.compile_model(core.read_model(graph), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    answer = torch.from_numpy(compiled([picture(name).numpy() for name in inputs])[0])
+    found = answer.numpy() if answer.ndim == 2 else nhwc(answer)
+    assert parity.relative_difference(found, np.maximum(reference[output], 0)) < 5e-3
 
 
 @pytest.mark.slow
