@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @json_option
 @verbose_option
 def compile_plans(models: tuple[str, ...], targets: str, precision: str, output: Path | None, as_json: bool) -> None:
-    """Build TensorRT's plans ahead of time.
+    """Build TensorRT's plans ahead of time, for this card or others.
 
     They go to the cache, where the `tensorrt` executor finds them. For another machine, give -o FOLDER, and copy what
     is in it into the cache there ($HDRNODES_CACHE): it has to have a card of that --target, and the same version of

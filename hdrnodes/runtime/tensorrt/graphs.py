@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-class CaptureError(Exception):
+class CaptureError(RuntimeError):
     """CUDA would not make a graph of it."""
 
 

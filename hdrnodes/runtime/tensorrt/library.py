@@ -16,7 +16,7 @@ OLDEST = 11  # TensorRT before it has weakly typed networks, where the precision
 OLDEST_CARD = 75  # Turing
 INSTALL_RTX = "pip install tensorrt-rtx-cu13-bindings tensorrt-rtx-cu13-libs"
 INSTALL = "pip install tensorrt"
-RTX_TARGETS = ("SM75", "SM80", "SM86", "SM89", "SM120", "SM121")  # of 1.7; the library's own list is what counts
+RTX_TARGETS = ("SM75", "SM80", "SM86", "SM89", "SM120", "SM121")  # of 1.7; here, so that asking imports nothing
 
 
 @dataclass(frozen=True)
