@@ -34,7 +34,10 @@ def register_models() -> Mapping[str, Path]:
 
 @hookspec
 def before_node(node: Node, inputs: dict[str, Image], context: Context) -> None:
-    """Watch a node about to run: log, time, tell the farm. An `HdrnodesError` stops the graph."""
+    """Watch a node about to run: log, time, tell the farm. An `HdrnodesError` stops the graph.
+
+    Frames are made side by side: it is called from several threads.
+    """
 
 
 @hookspec

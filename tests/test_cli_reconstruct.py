@@ -251,6 +251,11 @@ def test_a_name_that_is_no_utf_8_is_one_line(reconstruct, tmp_path):
         (("--colorspace", "ACESgc"), "did you mean ACEScg"),
         (("--frames", "1-5"), "--frames is for patterns"),
         (("--tile", "0"), "--tile"),
+        (("--memory", "6Q"), "6Q is no size; write 6G, 512M or 1.5GiB"),
+        (("--memory", "-6G"), "-6G is no size"),
+        (("--memory", "512"), "512 is too little; hdrnodes needs 256M and more"),
+        (("--threads", "0"), "--threads"),
+        (("--precision", "fp8"), "'float32', 'fp16', 'bf16'"),
         (("--halucinate-model", "x"), "--hallucinate-model"),
     ],
 )
@@ -258,6 +263,28 @@ def test_a_wrong_command_is_exit_code_2_and_names_what_is_wrong(reconstruct, tmp
     ran = reconstruct(save(tmp_path / "plate.jpg"), *wrong)
     unwrapped = " ".join(ran.stderr.replace("│", " ").split())
     assert (ran.exit_code, told in unwrapped, (tmp_path / "plate.exr").exists()) == (2, True, False), unwrapped
+
+
+def test_how_networks_are_to_run_reaches_the_runtime(reconstruct, tmp_path, monkeypatch):
+    class Told(Exception):
+        pass
+
+    def runtime(executor, tile, plugins, settings):
+        raise Told(executor, tile, settings.precision, settings.threads, settings.hint, settings.memory)
+
+    monkeypatch.setattr("hdrnodes.runtime.Runtime", runtime)
+    given = "--executor openvino --tile 512 --precision bf16 --threads 3 --hint throughput --memory 1.5GiB".split()
+    ran = reconstruct(save(tmp_path / "plate.jpg"), *given)
+    assert "('openvino', 512, 'bf16', 3, 'throughput', 1610612736)" in ran.stderr
+
+
+def test_a_precision_that_an_executor_has_not_is_one_line(reconstruct, tmp_path):
+    ran = reconstruct(save(tmp_path / "plate.jpg"), "--executor", "openvino", "--precision", "fp16")
+    assert (ran.exit_code, ran.stderr) == (
+        1,
+        "executor openvino: computes in float32 or bf16, and was asked for fp16; fp16 is for GPUs; give "
+        "--precision auto\n",
+    )
 
 
 @pytest.mark.parametrize(
