@@ -184,8 +184,7 @@ class Graph:
         made: dict[str, Image] = dict(images)
         uses = Counter(source for name in order for source in set(self.steps[name].sources.values()))
         outputs = self.outputs or tuple(name for name in order if not uses[name])
-        settings = context.runtime.settings if context.runtime else context.settings
-        with frames.allowed(settings.memory if settings else None):
+        with frames.allowed(context.memory):
             for name in order:
                 step = self.steps[name]
                 made[name] = _run_node(name, step, made, context, plugins)

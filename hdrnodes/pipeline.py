@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hdrnodes import frames
 from hdrnodes.errors import KnobError
 from hdrnodes.graph import Graph
 from hdrnodes.image import Image
@@ -72,7 +73,8 @@ def reconstruct(
         last = graph.add(ColorSpace(to=colorspace), image=last)
     graph.outputs = (last,)
     context = context or Context(executor=executor, tile=tile)
-    plate = _as_image(source)
+    with frames.allowed(context.memory):
+        plate = _as_image(source)
     made = graph.run(context, {"image": plate})[last].beside(plate)
     return replace(made, record={**context.record, **_knobs_and_models(graph, context)})
 

@@ -205,8 +205,16 @@ class Context:
     @property
     def threads(self) -> int | None:
         """How many may compute pixels; None is one for each core."""
-        settings = self.settings if self.runtime is None else self.runtime.settings
-        return settings.threads if settings else None
+        return self._told.threads if self._told else None
+
+    @property
+    def memory(self) -> int | None:
+        """Bytes that a job may take; None is a share of what is free."""
+        return self._told.memory if self._told else None
+
+    @property
+    def _told(self) -> Settings | None:
+        return self.settings if self.runtime is None else self.runtime.settings
 
     def warn(self, text: str) -> None:
         """Say what makes the result another than was asked for: values replaced, a curve that could not be had."""

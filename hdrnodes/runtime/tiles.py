@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from hdrnodes.frames import release
+
 Array = Any  # numpy's, or a torch tensor
 
 FEATHER = 16  # pixels in which a tile fades into the next
@@ -117,6 +119,7 @@ def join(
                     for share in (share_y, share_x):
                         part = part if share is None else part * share
                     whole[top:bottom, left:right] += part
+        release(whole)
 
 
 Strip = tuple[int, int, Any]  # of a core: from, to; the share that this tile has there, None for all of it
