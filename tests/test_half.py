@@ -11,6 +11,7 @@ onnx = pytest.importorskip("onnx", reason="needs onnx: pip install 'hdrnodes[tra
 
 from hdrnodes.camera.clipping import clip_mask  # noqa: E402  (after the skips)
 from hdrnodes.camera.edges import edge_evidence  # noqa: E402
+from hdrnodes.camera.noise_levels import noise_by_level  # noqa: E402
 from hdrnodes.camera.response import invert_response  # noqa: E402
 from hdrnodes.errors import ModelError  # noqa: E402
 from hdrnodes.models import Model, engines_folder  # noqa: E402
@@ -58,8 +59,8 @@ def described():
 def reconstruct(networks, codes) -> torch.Tensor:
     """The chain of `default` as the nodes have it, but for refine, which changes nothing as it is shipped."""
     display = networks["dequantize"](codes)
-    edges = torch.as_tensor(edge_evidence(display))
-    linear = invert_response(display, networks["linearize"](display, edges)[:, None])
+    told = edge_evidence(display), noise_by_level(display)
+    linear = invert_response(display, networks["linearize"](display, *told)[:, None])
     context = networks["hallucinate_overview"](linear)
     radiance = networks["hallucinate"](linear, context, torch.tensor([[0.0, 0.0, 1.0, 1.0]]))
     return linear + clip_mask(linear, channels=1) * radiance.clamp(min=0)

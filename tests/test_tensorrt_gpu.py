@@ -45,7 +45,7 @@ def opened(networks, settings):
 def inputs(network, height, width, tiles=1):
     """For any network of `default`, pixels between 0 and 1."""
     random = np.random.default_rng(height * width)
-    shapes = {"edges": (tiles, 88), "window": (tiles, 4), "context": (tiles, 16, 40, 60)}
+    shapes = {"edges": (tiles, 88), "noise": (tiles, 48), "window": (tiles, 4), "context": (tiles, 16, 40, 60)}
     if network.name == "refine":
         shapes["context"] = (tiles, 3, 8, 10)
     given = {name: random.random(shapes.get(name, (tiles, 3, height, width)), np.float32) for name in network.inputs}

@@ -52,8 +52,7 @@ def edge_evidence(display: Array) -> Array:
         and ones.
     """
     xp = array_namespace(display)
-    every = -(-max(display.shape[-2:]) // LONGER_SIDE)
-    display = display[..., ::every, ::every]
+    display = every_nth(display)
     found = []
     for distance in dict.fromkeys(distance for distance, _ in LOOKS):
         counts = [count for apart, count in LOOKS if apart == distance]
@@ -61,6 +60,12 @@ def edge_evidence(display: Array) -> Array:
         for count in counts:
             found.append(_likeliest(*(each[..., :count] for each in sides)))
     return xp.concat(found, axis=1)
+
+
+def every_nth(display: Array) -> Array:
+    """The pixels of ... x H x W that are looked at, at most LONGER_SIDE on the longer side."""
+    every = -(-max(display.shape[-2:]) // LONGER_SIDE)
+    return display[..., ::every, ::every]
 
 
 def _strongest_edges(display: Array, distance: int, count: int) -> tuple[Array, Array, Array, Array]:

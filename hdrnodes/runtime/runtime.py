@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from threading import Lock
@@ -14,6 +14,7 @@ from array_api_compat import array_namespace, device, is_torch_array
 
 from hdrnodes import frames
 from hdrnodes.camera.edges import LONGER_SIDE, edge_evidence
+from hdrnodes.camera.noise_levels import noise_by_level
 from hdrnodes.camera.response import SAMPLES
 from hdrnodes.errors import ExecutorError, ModelError
 from hdrnodes.models import MODEL_FILE, Model, Network, load_model
@@ -32,8 +33,8 @@ log = logging.getLogger("hdrnodes")
 
 Array = Any  # numpy's, or a torch tensor
 
-# What each stage is fed, in order. Its networks name those of them that they take; linearize's may ask for `edges` too,
-# what `hdrnodes.camera.edges` finds in the whole frame.
+# What each stage is fed, in order. Its networks name those of them that they take; linearize's may ask for `edges` and
+# `noise` too, what `hdrnodes.camera.edges` and `hdrnodes.camera.noise_levels` find in the whole frame.
 STAGE_INPUTS = {
     "dequantize": ("codes",),
     "linearize": ("display",),
@@ -109,8 +110,7 @@ class Runtime:
         frame = dict(zip(STAGE_INPUTS[stage], pixels, strict=True))
         if stage == "linearize":
             network, given = description.networks[stage], _reduced(frame, description.overview)
-            if "edges" in network.inputs:
-                given["edges"] = _edges(frame["display"])
+            given |= _told_at_full_size(frame["display"], network.inputs)
             curve: Array = to_numpy(self._ask_once(model, network, given, (1, SAMPLES)))[0]
             return curve
         context = {}
@@ -260,13 +260,16 @@ def _reduced(frame: Mapping[str, Array], longer_side: int) -> dict[str, Array]:
     return {name: _planar([reduce(image, longer_side) if longer_side else image]) for name, image in frame.items()}
 
 
-def _edges(display: Array) -> Array:
-    """What edges tell, of the pixels that are looked at; found on the CPU."""
+def _told_at_full_size(display: Array, wanted: Collection[str]) -> dict[str, Array]:
+    """What edges and noise tell, if they are wanted, of the pixels that are looked at; found on the CPU."""
+    tellers = {name: tell for name, tell in (("edges", edge_evidence), ("noise", noise_by_level)) if name in wanted}
+    if not tellers:
+        return {}
     every = -(-max(display.shape[:2]) // LONGER_SIDE)
-    looked_at = to_numpy(display[::every, ::every])
-    evidence: Array = edge_evidence(looked_at.transpose(2, 0, 1)[None])
+    looked_at = to_numpy(display[::every, ::every]).transpose(2, 0, 1)[None]
+    told = {name: beside(display, tell(looked_at)) for name, tell in tellers.items()}
     frames.release(display)
-    return beside(display, evidence)
+    return told
 
 
 def _part(image: Array, place: Place) -> Array:

@@ -51,7 +51,8 @@ class KeptNumbersStage:
         self.recipe, self.batch = recipe, recipe.batch
         file = folder / f"numbers-{rank}.safetensors"
         plates = recipe.model_dump_json(include={"kept", "drawn_at_once", "sees", "plates"})
-        drawn_with = {"seed": str(seed), "recipe": plates, "material": _fingerprint(maker)}
+        told = ", ".join(network.network.example_inputs())
+        drawn_with = {"seed": str(seed), "recipe": plates, "material": _fingerprint(maker), "told": told}
         kept = _read(file, drawn_with)
         if kept is None:
             kept = _draw(network, maker, recipe, seed, rank, say)

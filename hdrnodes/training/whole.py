@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from hdrnodes.camera.edges import edge_evidence
+from hdrnodes.camera.noise_levels import noise_by_level
 from hdrnodes.networks.base import StageNetwork
 from hdrnodes.training.reduce import overview
 
@@ -35,14 +36,16 @@ class ReducedFrame(nn.Module):
     """A network that sees no pixels but those of the reduced frame.
 
     Args:
-        network: takes one picture, reduced; and perhaps `edges`, what `hdrnodes.camera.edges` finds in it at full size.
+        network: takes one picture, reduced; and perhaps `edges` and `noise`, what `hdrnodes.camera.edges` and
+            `hdrnodes.camera.noise_levels` find in it at full size.
         longer_side: pixels, of the reduced frame.
     """
 
     def __init__(self, network: StageNetwork, longer_side: int) -> None:
         super().__init__()
         self.network, self.longer_side = network, longer_side
-        self.wants_edges = "edges" in network.example_inputs()
+        wanted = network.example_inputs()
+        self.told = [tell for name, tell in (("edges", edge_evidence), ("noise", noise_by_level)) if name in wanted]
 
     def forward(self, pixels: Tensor) -> Tensor:
         answer: Tensor = self.network(*self.seen(pixels))
@@ -51,4 +54,4 @@ class ReducedFrame(nn.Module):
     def seen(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """What the network is given of whole frames, N x 3 x H x W."""
         reduced = overview(pixels, self.longer_side)
-        return (reduced, edge_evidence(pixels.detach())) if self.wants_edges else (reduced,)
+        return (reduced, *(tell(pixels.detach()) for tell in self.told))

@@ -1,6 +1,6 @@
 """The camera response from what one picture tells of it, in numbers that do not say what the picture shows.
 
-    numbers = statistics(display, reduced), edges          `hdrnodes.camera.edges`
+    numbers = statistics(display, reduced), edges, noise   `hdrnodes.camera.edges`, `hdrnodes.camera.noise_levels`
     weights = mlp(numbers)
     curve   = constrain(mean + weights . directions)
 
@@ -15,10 +15,13 @@ from torch import Tensor, nn
 
 from hdrnodes.camera.basis import DIRECTIONS, response_basis
 from hdrnodes.camera.edges import COUNT as EDGES
+from hdrnodes.camera.noise_levels import COUNT as NOISE
 from hdrnodes.camera.response import constrain_curve
 from hdrnodes.networks.base import StageNetwork
 from hdrnodes.networks.default.statistics import COUNT as STATISTICS
 from hdrnodes.networks.default.statistics import statistics
+
+WITHOUT_NOISE = 0.15  # share of the plates in training whose noise is not told
 
 
 class Linearize(StageNetwork):
@@ -32,7 +35,7 @@ class Linearize(StageNetwork):
     def __init__(self, width: int = 192) -> None:
         super().__init__()
         self.width = width
-        count = STATISTICS + EDGES
+        count = STATISTICS + EDGES + NOISE
         self.normalise = nn.BatchNorm1d(count, affine=False, momentum=0.02)
         self.mlp = nn.Sequential(
             nn.Linear(count, width),
@@ -53,25 +56,32 @@ class Linearize(StageNetwork):
         return {"width": self.width}
 
     def example_inputs(self) -> dict[str, Tensor]:
-        return {"display": torch.rand(1, 3, 128, 192), "edges": torch.zeros(1, EDGES)}
+        return {
+            "display": torch.rand(1, 3, 128, 192),
+            "edges": torch.zeros(1, EDGES),
+            "noise": torch.zeros(1, NOISE),
+        }
 
-    def forward(self, display: Tensor, edges: Tensor) -> Tensor:
-        """Of N frames: N x 3 x h x w float32, reduced, 0..1; N x EDGES, what their edges say at full size.
+    def forward(self, display: Tensor, edges: Tensor, noise: Tensor) -> Tensor:
+        """Of N frames: N x 3 x h x w float32, reduced, 0..1; N x EDGES, N x NOISE, what both say at full size.
 
         Returns:
             N x 1024, rising from 0 to 1.
         """
-        return self.curve(self.numbers(display, edges))
+        return self.curve(self.numbers(display, edges, noise))
 
     @torch.no_grad()
-    def numbers(self, display: Tensor, edges: Tensor) -> Tensor:
-        """What is told of each frame, N x (STATISTICS + EDGES); nothing is learned up to here."""
-        return torch.cat([statistics(display.float()), edges.float()], dim=1)
+    def numbers(self, display: Tensor, edges: Tensor, noise: Tensor) -> Tensor:
+        """What is told of each frame, N x (STATISTICS + EDGES + NOISE); nothing is learned up to here."""
+        return torch.cat([statistics(display.float()), edges.float(), noise.float()], dim=1)
 
     def curve(self, numbers: Tensor) -> Tensor:
-        """N x (STATISTICS + EDGES) -> N x 1024."""
+        """N x (STATISTICS + EDGES + NOISE) -> N x 1024."""
         told = self.normalise(numbers).clamp(-4, 4)
         if self.training:  # no scene is to be known by its exact numbers
             told = told + 0.1 * torch.randn_like(told)
+            # Nor is noise to be relied on: denoised plates have none of it.
+            heard = torch.rand(len(told), 1, device=told.device) > WITHOUT_NOISE
+            told = torch.cat([told[:, :-NOISE], told[:, -NOISE:] * heard], dim=1)
         weights = self.mlp(told).float() * self.spread
         return constrain_curve(self.mean + weights @ self.directions)
