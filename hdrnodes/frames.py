@@ -31,7 +31,7 @@ Pixels = npt.NDArray[np.float32]
 AT_ONCE = 5  # frames of one size: refine's three inputs, its answer, and one for what nodes make on the way
 SHARE = 0.8  # of the memory that is free, when nobody says how much may be taken
 BAND = 4_000_000  # pixels
-PROCESS = 300_000_000  # bytes: Python, its libraries, the small things; measured 120 to 250 MB
+PROCESS = 330_000_000  # bytes: Python, its libraries, the small things, edges while they are looked for; measured
 
 _allowed: ContextVar[int | None] = ContextVar("allowed", default=None)
 

@@ -3,6 +3,7 @@
 runtime.py    which model; the whole frame reduced; tiles
 choose.py     which executor, and why not a better one
 tiles.py      cutting a frame and joining it again without a seam
+memory.py     how large tiles may be (where frames lie is `hdrnodes.frames`)
 reduce.py     the whole frame, made small
 executor.py   what an executor is; openvino.py and torch.py are two
 """
