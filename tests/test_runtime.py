@@ -1,5 +1,6 @@
 """Runtime: executors agree, tiles leave no trace, any size comes back as it is, and what goes wrong is one line."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -123,7 +124,7 @@ def runtime_of(executor, model, **options):
     return Runtime(executor.name, plugins=plugins, **options)
 
 
-@pytest.mark.parametrize(("columns", "calls"), [(slice(0), 0), (slice(0, 10), 1), (slice(40, 41), 2), (slice(200), 6)])
+@pytest.mark.parametrize(("columns", "calls"), [(slice(0), 0), (slice(0, 10), 1), (slice(50, 51), 2), (slice(200), 4)])
 def test_tiles_in_which_nothing_is_wanted_are_not_computed(tiny_model, columns, calls):
     class Counting(Numpy):
         pass
@@ -131,12 +132,12 @@ def test_tiles_in_which_nothing_is_wanted_are_not_computed(tiny_model, columns, 
     pixels = np.random.default_rng(1).random((64, 200, 3), np.float32)
     where = np.zeros((64, 200, 1), np.float32)
     where[:, columns] = 1
-    # Tiles of 64 start at 0, 32, 64, 96, 128, 136.
+    # Tiles of 62 start at 0, 46, 92, 138.
     answer = runtime_of(Counting, tiny_model, tile=64).run("hallucinate", "default", pixels, where=where)
     assert Counting.calls == calls
     np.testing.assert_allclose(answer[:, columns], 2 * pixels[:, columns], rtol=1e-6)
-    if calls < 6:
-        assert (answer[:, 100:] == 0).all()
+    if calls < 4:
+        assert (answer[:, 108:] == 0).all()
 
 
 @pytest.mark.parametrize(
@@ -238,9 +239,7 @@ def test_without_memory_for_the_smallest_tile_it_is_one_line(tiny_model, tile):
         asked = []
         most = 0
 
-    message = (
-        "executor numpy: there is not enough memory to run network refine, even on 64 x 64 pixels; free some, or take"
-    )
+    message = r"executor numpy: there is not enough memory to run network refine, even on \d+ x \d+ pixels; free some"
     with pytest.raises(ExecutorError, match=message):
         runtime_of(Starving, tiny_model, tile=tile).run("refine", "default", *stage_inputs("refine", 300, 500))
 
@@ -317,8 +316,8 @@ def test_tiles_go_together_where_a_device_has_room(tiny_model, free, most):
     pixels = torch.from_numpy(np.random.default_rng(1).random((64, 200, 3), np.float32))
     answer = runtime_of(Batching, tiny_model, tile=64).run("hallucinate", "default", pixels)
     np.testing.assert_allclose(answer, 2 * pixels, rtol=1e-6)
-    assert sum(Batching.counts) == 6
-    assert max(Batching.counts) == (min(most, 6) if free == 10**9 else 1)
+    assert sum(Batching.counts) == 4
+    assert max(Batching.counts) == (min(most, 4) if free == 10**9 else 1)
 
 
 OUT_OF_MEMORY = """
@@ -347,7 +346,7 @@ except ExecutorError as error:
     print(error)
 """
 TOO_LITTLE = (
-    "there is not enough memory to run network dequantize, even on 64 x 64 pixels; free some, or take a machine"
+    r"there is not enough memory to run network dequantize, even on \d+ x \d+ pixels; free some, or take a machine"
 )
 
 
@@ -362,5 +361,5 @@ def test_out_of_memory_takes_smaller_tiles_or_is_one_line(name, frames, said, wa
     pytest.importorskip(name)
     command = [sys.executable, "-c", OUT_OF_MEMORY, name, tiny_model, Path(__file__).parent, str(frames)]
     ran = subprocess.run(command, capture_output=True, text=True)
-    assert said in ran.stdout and ran.stdout.count("\n") == 1, ran.stderr
+    assert re.search(said, ran.stdout) and ran.stdout.count("\n") == 1, ran.stderr
     assert warned in ran.stderr
