@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from hdrnodes.camera.basis import DIRECTIONS, response_basis
-from hdrnodes.camera.edges import COUNT, LONGER_SIDE, LOOKS, edge_evidence
+from hdrnodes.camera.edges import (
+    COUNT,
+    LEAST_CONTRAST,
+    LONGER_SIDE,
+    LOOKS,
+    _strength,
+    _strongest_edges,
+    edge_evidence,
+)
 from hdrnodes.camera.response import SAMPLES, apply_response
 
 GRID = np.linspace(0, 1, SAMPLES)
@@ -61,7 +69,42 @@ def test_of_a_large_picture_every_other_pixel_is_looked_at():
     assert np.array_equal(edge_evidence(large), edge_evidence(large[..., ::2, ::2]))
 
 
-def test_numpy_and_torch_find_the_same():
+def hard(size):
+    """Colours of which no two are mixed anywhere: full of contrast, and without one edge to learn from."""
+    return (0.1 + 0.8 * np.random.default_rng(3).integers(0, 2, (1, 3, size, size))).astype(np.float32)
+
+
+PICTURES = {
+    "patches": apply_response(np.concatenate([patches(96, seed) for seed in range(2)]), (GRID**2).astype(np.float32)),
+    "noise": np.random.default_rng(1).random((1, 3, 80, 300), np.float32),
+    "edges from little contrast on": np.where(np.arange(96) < 80, hard(96), 0.4 + 0.3 * patches(96)),
+    "hard": hard(64),
+}
+
+
+@pytest.mark.parametrize("display", PICTURES.values(), ids=PICTURES.keys())
+@pytest.mark.parametrize("codes", [False, True], ids=["smooth", "codes"])
+def test_numpy_and_torch_find_the_same(display, codes):
+    """Of codes, many edges are equally strong: both take the same of them."""
     torch = pytest.importorskip("torch", reason="the torch side of it")
-    display = np.concatenate([apply_response(patches(96, seed), (GRID**2).astype(np.float32)) for seed in range(2)])
-    assert np.allclose(edge_evidence(torch.from_numpy(display)).numpy(), edge_evidence(display), atol=2e-2)
+    if codes:
+        display = np.round(display * 255) / np.float32(255)
+    display = display.astype(np.float32)
+    assert np.allclose(edge_evidence(torch.from_numpy(display)).numpy(), edge_evidence(display), atol=1e-4)
+
+
+@pytest.mark.parametrize("distance", [1, 3])
+@pytest.mark.parametrize("display", PICTURES.values(), ids=PICTURES.keys())
+def test_the_strongest_of_all_triples_are_found(display, distance):
+    *sides, is_edge = _strongest_edges(display, distance, 50)
+    contrast = np.ptp(sides[2] - sides[0], axis=1) * is_edge
+    for picture, found in zip(display, contrast, strict=True):
+        strengths = []
+        for turned in (picture, picture.swapaxes(1, 2)):
+            size = turned.shape[1] - 2 * distance
+            steps = [turned[:, at : at + size].reshape(1, 3, -1) for at in (0, distance, 2 * distance)]
+            strengths.append(_strength(*steps)[0])
+        strongest = np.concatenate(strengths)
+        expected = np.sort(strongest[strongest > LEAST_CONTRAST])[::-1][:50]
+        np.testing.assert_array_equal(found[: len(expected)], expected)
+        assert not found[len(expected) :].any()

@@ -13,7 +13,9 @@ Grey edges say nothing here: any rising curve keeps a grey between two greys. So
 Shum, "Radiometric Calibration from a Single Image", CVPR 2004; the estimate is ours.
 """
 
+from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,8 @@ Array = Any
 LOOKS = ((1, 300), (1, 1000), (2, 1000), (3, 1000))
 COUNT = len(LOOKS) * 2 * DIRECTIONS
 LONGER_SIDE = 1024  # pixels; of larger pictures every n-th pixel is looked at, which averages nothing
+BAND = 1 << 16  # pixels that are looked at at a time, so that what is made on the way stays in a core's cache
+SPARSE = 16  # every so many rows say how much contrast the strongest edges have, or so
 
 STEPS = 4
 CLIPPED, DARK = 0.985, 0.015  # display values that may have been cut off
@@ -53,13 +57,17 @@ def edge_evidence(display: Array) -> Array:
     """
     xp = array_namespace(display)
     display = every_nth(display)
-    found = []
-    for distance in dict.fromkeys(distance for distance, _ in LOOKS):
-        counts = [count for apart, count in LOOKS if apart == distance]
-        sides = _strongest_edges(display, distance, max(counts))
-        for count in counts:
-            found.append(_likeliest(*(each[..., :count] for each in sides)))
-    return xp.concat(found, axis=1)
+    most = max(count for _, count in LOOKS)
+    looks = []
+    for distance, of_distance in groupby(LOOKS, lambda look: look[0]):
+        sides = _strongest_edges(display, distance, most)
+        strongest_first = constant(display, np.arange, most)
+        for _, count in of_distance:
+            *pixels, is_edge = sides
+            looks.append((*pixels, is_edge * xp.astype(strongest_first < count, is_edge.dtype)))
+    # All at once: a GPU is told of few operations on many numbers sooner than of many on few.
+    found = _likeliest(*(xp.concat(each, axis=0) for each in zip(*looks, strict=True)))
+    return xp.reshape(xp.moveaxis(xp.reshape(found, (len(LOOKS), display.shape[0], -1)), 0, 1), (-1, COUNT))
 
 
 def every_nth(display: Array) -> Array:
@@ -71,37 +79,109 @@ def every_nth(display: Array) -> Array:
 def _strongest_edges(display: Array, distance: int, count: int) -> tuple[Array, Array, Array, Array]:
     """First, middle and last pixel of each, N x 3 x count, the strongest first; N x count, 1 if it is one, or 0."""
     xp = array_namespace(display)
-    rows, columns = display.shape[-2:]
-    triples: list[list[Array]] = [[], [], []]
-    strengths = []
-    for axis, size in ((-2, rows), (-1, columns)):
-        if size <= 2 * distance:
-            continue
-        three = [_stretch(display, axis, at, size - 2 * distance) for at in (0, distance, 2 * distance)]
-        strengths.append(_strength(*three))
-        for kept, each in zip(triples, three, strict=True):
-            kept.append(each)
-    n = display.shape[0]
-    missing = count - sum(each.shape[-1] for each in strengths)
-    if missing > 0:  # a picture of few pixels
-        strengths.append(xp.zeros((n, missing), dtype=display.dtype, device=device(display)))
-        for kept in triples:
-            kept.append(xp.zeros((n, 3, missing), dtype=display.dtype, device=device(display)))
-    strength = xp.concat(strengths, axis=1)
-    chosen = _largest(strength, count)
-    index = xp.broadcast_to(chosen[:, None], (n, 3, count))
-    first, middle, last = (xp.take_along_axis(xp.concat(kept, axis=2), index, axis=2) for kept in triples)
-    is_edge = xp.astype(xp.take_along_axis(strength, chosen, axis=1) > LEAST_CONTRAST, display.dtype)
+    if is_torch_array(display):
+        return _strongest_of(_all_triples(display, distance), count)
+    found = [_strongest_of(_telling_triples(picture, distance, count), count) for picture in display]
+    first, middle, last, is_edge = (xp.concat(each, axis=0) for each in zip(*found, strict=True))
     return first, middle, last, is_edge
 
 
-def _stretch(display: Array, axis: int, at: int, size: int) -> Array:
-    part = display[..., at : at + size, :] if axis == -2 else display[..., at : at + size]
-    return array_namespace(display).reshape(part, (*display.shape[:2], -1))
+def _strongest_of(triples: Sequence[Array], count: int) -> tuple[Array, Array, Array, Array]:
+    """The same of triples, N x 3 x P each; 0 where there are less."""
+    xp = array_namespace(*triples)
+    strength = _strength(*triples)
+    n, there = strength.shape
+    chosen = _largest(strength, min(count, there))
+    index = xp.broadcast_to(chosen[:, None], (n, 3, chosen.shape[1]))
+    is_edge = xp.astype(xp.take_along_axis(strength, chosen, axis=1) > LEAST_CONTRAST, strength.dtype)
+    sides = [*(xp.take_along_axis(each, index, axis=2) for each in triples), is_edge]
+    if there < count:
+        missing = [(*each.shape[:-1], count - there) for each in sides]
+        zeros = [xp.zeros(shape, dtype=strength.dtype, device=device(strength)) for shape in missing]
+        sides = [xp.concat(pair, axis=-1) for pair in zip(sides, zeros, strict=True)]
+    first, middle, last, is_edge = sides
+    return first, middle, last, is_edge
+
+
+def _all_triples(display: Array, distance: int) -> list[Array]:
+    """First, middle and last pixels, N x 3 x P each: those of columns, then those of rows."""
+    xp = array_namespace(display)
+    shape = (*display.shape[:2], -1)
+    return [
+        xp.concat([xp.reshape(each[at], shape) for each in _stretches(display, distance)], axis=2) for at in range(3)
+    ]
+
+
+def _stretches(display: Array, distance: int) -> list[list[Array]]:
+    """Down and across: all first pixels, all middle ones, all last ones; ... x h x w each, nothing in short ones."""
+    rows, columns = display.shape[-2:]
+    down, across = max(rows - 2 * distance, 0), max(columns - 2 * distance, 0)
+    steps = (0, distance, 2 * distance)
+    return [
+        [display[..., at : at + down, :] for at in steps],
+        [display[..., at : at + across] for at in steps],
+    ]
+
+
+def _telling_triples(picture: Array, distance: int, count: int) -> list[Array]:
+    """Of one picture, 3 x H x W, triples among which are the `count` strongest edges; 1 x 3 x P each.
+
+    All are asked for their contrast; whether they are edges, from those with most of it down, until there are enough.
+    """
+    stretches = _stretches(np.ascontiguousarray(picture), distance)
+    contrasts = [_contrasts(first, last) for first, _, last in stretches]
+    sample = np.concatenate([contrast[::SPARSE].ravel() for contrast in contrasts])
+    found: list[list[Array]] = [[np.zeros((3, 0), np.float32)] for _ in range(3)]
+    below, rank, there = np.inf, count, 0
+    while there < count and below > LEAST_CONTRAST:
+        above = float(np.partition(sample, -rank)[-rank]) if rank < sample.size else 0.0
+        above, rank = max(above, LEAST_CONTRAST), 4 * rank
+        for stretch, contrast in zip(stretches, contrasts, strict=True):
+            for edges in _edges(stretch, contrast, above, below):
+                there += edges[0].shape[1]
+                for kept, each in zip(found, edges, strict=True):
+                    kept.append(each)
+        below = above
+    return [np.concatenate(each, axis=1)[None] for each in found]
+
+
+def _contrasts(first: Array, last: Array) -> Array:
+    contrast = np.empty(first.shape[1:], np.float32)
+    for rows in _bands(contrast):
+        contrast[rows] = _contrast(first[:, rows], last[:, rows])
+    return contrast
+
+
+def _edges(stretch: Sequence[Array], contrast: Array, above: float, below: float) -> Iterator[list[Array]]:
+    """First, middle and last pixels of edges whose contrast lies between, row by row; 3 x P each."""
+    for rows in _bands(contrast):
+        band = [each[:, rows] for each in stretch]
+        wanted = (contrast[rows] > above) & (contrast[rows] <= below)
+        many = np.count_nonzero(wanted) > wanted.size // 8
+        if many:  # to look at all is quicker than to take them out
+            wanted &= _strength(*(each[None].reshape(1, 3, -1) for each in band)).reshape(wanted.shape) > 0
+        triples = [each[:, wanted] for each in band]
+        if not many:
+            is_edge = _strength(*(each[None] for each in triples))[0] > 0
+            triples = [each[:, is_edge] for each in triples]
+        yield triples
+
+
+def _bands(pixels: Array) -> Iterator[slice]:
+    rows, columns = pixels.shape
+    for first in range(0, rows if columns else 0, step := max(1, BAND // max(columns, 1))):
+        yield slice(first, min(first + step, rows))
+
+
+def _contrast(first: Array, last: Array) -> Array:
+    """How unlike the channels' steps are: 3 x ... -> ..."""
+    xp = array_namespace(first)
+    red, green, blue = (last[at] - first[at] for at in range(3))
+    return xp.maximum(xp.maximum(red, green), blue) - xp.minimum(xp.minimum(red, green), blue)
 
 
 def _strength(first: Array, middle: Array, last: Array) -> Array:
-    """How unlike the channels' steps are, N x P; 0 for what is no edge between two surfaces, or was cut off."""
+    """The contrast, N x P; 0 for what is no edge between two surfaces, or was cut off."""
     xp = array_namespace(first)
     step, rise = last - first, middle - first
     length = xp.clip(xp.sum(step * step, axis=1), 1e-9, None)
@@ -112,17 +192,21 @@ def _strength(first: Array, middle: Array, last: Array) -> Array:
     good = (
         (highest < CLIPPED) & (lowest > DARK) & (along > WITHIN) & (along < 1 - WITHIN) & (off < OFF_LINE**2 * length)
     )
-    contrast = xp.max(step, axis=1) - xp.min(step, axis=1)
+    contrast = _contrast(xp.moveaxis(first, 1, 0), xp.moveaxis(last, 1, 0))
     return xp.where(good, contrast, xp.zeros_like(contrast))
 
 
 def _largest(values: Array, count: int) -> Array:
-    """Places of the `count` largest of each row, the largest first."""
+    """Places of the `count` largest of each row, the largest first; of equal ones, the first."""
     if is_torch_array(values):
-        return values.topk(count, dim=1).indices
-    places = np.argpartition(-values, count - 1, axis=1)[:, :count]
-    order = np.argsort(-np.take_along_axis(values, places, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(places, order, axis=1)
+        import torch
+
+        # Whole numbers that rise as the values do, and fall with the place: topk alone takes any of equal ones.
+        bits = values.float().view(torch.int32).long()
+        last = values.shape[1] - 1
+        keys = (bits << 31) | (last - torch.arange(last + 1, device=values.device))
+        return last - (keys.topk(count, dim=1).values & (2**31 - 1))
+    return np.argsort(-values, axis=1, kind="stable")[:, :count]
 
 
 def _likeliest(first: Array, middle: Array, last: Array, is_edge: Array) -> Array:
