@@ -16,10 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-import hdrnodes
 from hdrnodes.camera.jpeg import jpeg
 from hdrnodes.camera.quantisation import quantise
 from hdrnodes.camera.response import apply_response
+from hdrnodes.cli.running import take_model_folders
 from hdrnodes.image import Image
 from hdrnodes.nodes.base import Context
 from hdrnodes.nodes.dequantize import Dequantize
@@ -38,11 +38,12 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=3, help="of each scene")
     options = parser.parse_args()
     context, node = Context(), Dequantize(model=options.model)
+    take_model_folders([options.model], context.known_plugins())
     held_out = measured_responses(options.responses)[1]
 
     def dequantized(codes: Tensor) -> Tensor:
         pixels = np.round(codes[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
-        smooth = node.process({"image": Image.from_numpy(pixels)}, context)
+        smooth = node.process({"image": Image.from_array(pixels)}, context)
         return torch.from_numpy(smooth.rgb.copy()).permute(2, 0, 1)[None]
 
     gains: dict[str, list[float]] = {}

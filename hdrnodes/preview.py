@@ -78,8 +78,8 @@ def contact_sheet(plate: Image, result: Image, mask: Pixels, curve: Curve | None
     first = [*zip(("plate", "clipped: light invented here", "response curve"), (*pictures, plot), strict=True)]
     first.append(("", _words(facts, cell)))
     second = [(_stops(stops), shown(light, stops)) for stops in STOPS]
-    rows = [[_labelled(name, picture, cell) for name, picture in row] for row in (first, second)]
-    return _joined([_joined(row, axis=1) for row in rows], axis=0)
+    rows = [[labelled(name, picture, cell) for name, picture in row] for row in (first, second)]
+    return joined([joined(row, axis=1) for row in rows], axis=0)
 
 
 def facts_of(name: str, result: Image, mask: Pixels) -> list[str]:
@@ -126,7 +126,7 @@ def shortened(words: str, width: float) -> str:
     return fitting
 
 
-def _labelled(name: str, picture: Pixels, cell: Sequence[int]) -> Pixels:
+def labelled(name: str, picture: Pixels, cell: Sequence[int]) -> Pixels:
     """A cell: a line of words, and a picture in the middle of the room below it."""
     height, width = cell
     sheet = np.empty((LABEL + height, width, 3), np.float32)
@@ -139,7 +139,7 @@ def _labelled(name: str, picture: Pixels, cell: Sequence[int]) -> Pixels:
     return sheet
 
 
-def _joined(parts: Sequence[Pixels], axis: int) -> Pixels:
+def joined(parts: Sequence[Pixels], axis: int) -> Pixels:
     """Side by side, or one above the other, with a gap between them and around."""
     shape = list(parts[0].shape)
     shape[axis] = GAP
