@@ -9,7 +9,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from hdrnodes.image import Image
-from hdrnodes.pixelwise import band_by_band, pixelwise
+from hdrnodes.pixelwise import band_by_band, pixelwise, to_numpy
 
 
 def clean(image: Image) -> tuple[Image, dict[str, int]]:
@@ -28,20 +28,20 @@ def clean(image: Image) -> tuple[Image, dict[str, int]]:
         least 1 and at most 65504 (half's largest). The very same image where there was nothing to do.
         How many values were `nan`, `infinite`, `negative`; an empty dict where there were none.
     """
-    lowest, highest = image.colour_range
+    lowest, highest = image.colour_bounds
     if 0 <= lowest and highest < np.inf:
         return image, {}
     where = image.colour_index
 
-    def look(pixels: Any) -> tuple[int, int, int, float]:
+    def look(pixels: Any) -> Any:
         rgb = pixels[..., where]
         xp = array_namespace(rgb)
         finite = xp.where(xp.isfinite(rgb), rgb, xp.ones_like(rgb))
         wrong = (xp.isnan(rgb), rgb == np.inf, rgb < 0)
-        nan, infinite, negative = (int(xp.count_nonzero(each)) for each in wrong)
-        return nan, infinite, negative, float(finite.max())
+        counts = [xp.astype(xp.count_nonzero(each), xp.float64) for each in wrong]
+        return xp.stack([*counts, xp.astype(finite.max(), xp.float64)])
 
-    looks = np.array(band_by_band(look, image.pixels))
+    looks = np.stack([to_numpy(each) for each in band_by_band(look, image.pixels)])
     brightest = float(looks[:, 3].max().clip(1, 65504))
 
     def replaced(pixels: Any) -> Any:
@@ -53,4 +53,5 @@ def clean(image: Image) -> tuple[Image, dict[str, int]]:
         return pixels
 
     counts = dict(zip(("nan", "infinite", "negative"), looks[:, :3].sum(axis=0).astype(int).tolist(), strict=True))
-    return replace(image, pixels=pixelwise(replaced, image.pixels)), {kind: n for kind, n in counts.items() if n}
+    cleaned = replace(image, pixels=pixelwise(replaced, image.pixels)).with_bounds(0, max(brightest, looks[:, 3].max()))
+    return cleaned, {kind: n for kind, n in counts.items() if n}

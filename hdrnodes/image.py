@@ -19,7 +19,7 @@ from array_api_compat import array_namespace, is_numpy_array, is_torch_array
 from hdrnodes.channels import alpha_channel, as_slice, colour_channels, default_channels, in_colour
 from hdrnodes.errors import ReadError
 from hdrnodes.ocio_names import is_linear_space
-from hdrnodes.pixelwise import band_by_band, pixelwise
+from hdrnodes.pixelwise import band_by_band, pixelwise, to_numpy
 
 if TYPE_CHECKING:
     from OpenImageIO import ImageBuf
@@ -29,6 +29,8 @@ LINEAR = "lin_rec709_scene"  # scene-linear, BT.709 primaries
 STRAIGHT_ALPHA = "oiio:UnassociatedAlpha"  # in an image's metadata: its colours are not multiplied by its alpha
 
 Pixels = npt.NDArray[np.float32]
+
+_KNOWN_OF_COLOURS = ("colour_range", "colour_bounds")
 
 
 class Window(NamedTuple):
@@ -121,9 +123,9 @@ class Image:
         if device is not None:
             array = transfer.moved(array, device)
         image = cls(transfer.of_codes(array), **{"bits": transfer.CODES[transfer.type_of(array)], **about})
-        if image.alpha is None:
-            return image
-        return replace(image, metadata={STRAIGHT_ALPHA: 1, **image.metadata})
+        if image.alpha is not None:
+            image = replace(image, metadata={STRAIGHT_ALPHA: 1, **image.metadata})
+        return image.with_bounds(0, 1)
 
     @classmethod
     def from_imagebuf(cls, buffer: ImageBuf) -> Image:
@@ -158,27 +160,28 @@ class Image:
         from hdrnodes import transfer
 
         if self.device is None:
-            return replace(self, pixels=transfer.uploaded(self.pixels, device, self.bits))
+            there, codes = transfer.uploaded(self.pixels, device, self.bits)
+            image = self.altered(pixels=there)
+            return image.with_bounds(0, 1) if codes else image
         pixels: Any = self.pixels
         there = pixels.to(device)
-        return self if there is pixels else replace(self, pixels=there)
+        return self if there is pixels else self.altered(pixels=there)
 
     def beside(self, other: Image) -> Image:
         """The image with its pixels where another's are."""
         return self.to_host() if other.device is None else self.to_device(other.device)
 
-    def to_host(self, half: bool = False) -> Image:
-        """The image with its pixels as a numpy array; the very same where they are that.
-
-        Args:
-            half: whether they may be rounded to half, because they will be stored so; then half as much travels.
-        """
+    def to_host(self) -> Image:
+        """The image with its pixels as a numpy array; the very same where they are that."""
         from hdrnodes import transfer
 
-        if self.device is None:
-            return self
-        half = half and all(map(self.is_colour_or_alpha, range(len(self.channels))))
-        return replace(self, pixels=transfer.downloaded(self.pixels, half))
+        return self if self.device is None else self.altered(pixels=transfer.downloaded(self.pixels))
+
+    def altered(self, **about: Any) -> Image:
+        """`dataclasses.replace` where the colours stay what they are, so that what is known of them does."""
+        image = replace(self, **about)
+        image.__dict__.update({name: self.__dict__[name] for name in _KNOWN_OF_COLOURS if name in self.__dict__})
+        return image
 
     @property
     def height(self) -> int:
@@ -214,12 +217,24 @@ class Image:
     def colour_range(self) -> tuple[float, float]:
         """The lowest and the highest colour; both are NaN where there is one."""
 
-        def extremes(pixels: Any) -> tuple[float, float]:
+        def extremes(pixels: Any) -> Any:
             colours = pixels[..., self.colour_index]
-            return float(colours.min()), float(colours.max())
+            return array_namespace(colours).stack([colours.min(), colours.max()])
 
-        lowest, highest = zip(*band_by_band(extremes, self.pixels), strict=True)
-        return float(np.min(lowest)), float(np.max(highest))
+        lowest, highest = np.stack([to_numpy(each) for each in band_by_band(extremes, self.pixels)], axis=1)
+        return float(lowest.min()), float(highest.max())
+
+    @cached_property
+    def colour_bounds(self) -> tuple[float, float]:
+        """What no colour lies outside of, but for rounding: as who made the colours knows, else their `colour_range`,
+        which takes a look at all of them, and a GPU to be waited for."""
+        return self.colour_range
+
+    def with_bounds(self, lowest: float, highest: float) -> Image:
+        """The image, by whoever knows that its colours are numbers and none lies outside of these two."""
+        image = replace(self)
+        image.__dict__["colour_bounds"] = (float(lowest), float(highest))
+        return image
 
     def with_rgb(self, rgb: Any, colorspace: str | None = None) -> Image:
         """The image with these colours, H x W x 3. Grey becomes RGB; alpha, extra channels, metadata stay.

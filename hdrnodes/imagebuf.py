@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from OpenImageIO import DOUBLE, FLOAT, HALF, ImageSpec
 
-from hdrnodes import frames
-from hdrnodes.image import LINEAR, SRGB, STRAIGHT_ALPHA, Image, Pixels, Window
+from hdrnodes import frames, transfer
+from hdrnodes.image import LINEAR, SRGB, STRAIGHT_ALPHA, Image, Window
 from hdrnodes.primaries import linear_space_of
 
 # How a file was laid out, not what is in the picture; untrue, or harmful, in the file written from it.
@@ -50,8 +51,13 @@ _BACKWARDS = [(False, False), (False, True), (True, True), (True, False)] * 2
 _BACKWARDS[6:8] = [(True, True), (True, False)]
 
 
-def image_of_spec(spec: ImageSpec, pixels: Pixels) -> Image:
-    """The image that a spec and its pixels (H x W x C float32) make, turned upright."""
+def image_of_spec(spec: ImageSpec, pixels: Any, device: object = None) -> Image:
+    """The image that a spec and its pixels make, turned upright.
+
+    Args:
+        pixels: H x W x C, float32; or uint8 codes, for a device.
+        device: the torch device to bring codes to.
+    """
     metadata = _metadata(spec)
     data = Window(spec.x, spec.y, spec.width, spec.height)
     display = Window(spec.full_x, spec.full_y, spec.full_width, spec.full_height)
@@ -64,7 +70,9 @@ def image_of_spec(spec: ImageSpec, pixels: Pixels) -> Image:
     if colorspace == LINEAR and (foreign := spec.getattribute("chromaticities")):
         if linear_space_of(foreign) is None:
             metadata["chromaticities"] = tuple(foreign)  # primaries that have no name: carried on as they are
-    return Image(
+    if device is not None:
+        pixels = transfer.of_codes(transfer.moved(pixels, device))
+    image = Image(
         pixels,
         channels=_unique(spec.channelnames),
         colorspace=colorspace,
@@ -73,6 +81,7 @@ def image_of_spec(spec: ImageSpec, pixels: Pixels) -> Image:
         display_window=None if whole else display,
         bits=_bits(spec),
     )
+    return image if device is None else image.with_bounds(0, 1)
 
 
 def spec_of_image(image: Image, pixel_type: str) -> ImageSpec:
@@ -147,7 +156,7 @@ def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{name}.{index}" if name in names[:index] else name for index, name in enumerate(names))
 
 
-def _upright(pixels: Pixels, data: Window, display: Window, orientation: int) -> tuple[Pixels, Window, Window]:
+def _upright(pixels: Any, data: Window, display: Window, orientation: int) -> tuple[Any, Window, Window]:
     rows, columns = _BACKWARDS[orientation - 1]
     if orientation > 4:
         pixels = pixels.swapaxes(0, 1)
@@ -157,7 +166,8 @@ def _upright(pixels: Pixels, data: Window, display: Window, orientation: int) ->
         x = 2 * display.x + display.width - data.x - data.width
     if rows:
         y = 2 * display.y + display.height - data.y - data.height
-    pixels = frames.copy(pixels[:: -1 if rows else 1, :: -1 if columns else 1])
+    turned = pixels[:: -1 if rows else 1, :: -1 if columns else 1]
+    pixels = frames.copy(turned) if turned.dtype == np.float32 else np.ascontiguousarray(turned)
     return pixels, data._replace(x=x, y=y), display
 
 

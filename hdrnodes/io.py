@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import OpenImageIO as oiio
 
@@ -23,7 +24,9 @@ __all__ = ["MAX_PIXELS", "read", "write"]
 MAX_PIXELS = 300_000_000  # 24k x 12k is let through; 20k x 20k needs the knob. As floats, 3.6 GB of RGB
 
 
-def read(path: str | os.PathLike[str], *, subimage: int = 0, max_pixels: int = MAX_PIXELS) -> Image:
+def read(
+    path: str | os.PathLike[str], *, subimage: int = 0, max_pixels: int = MAX_PIXELS, device: object = None
+) -> Image:
     """Read a picture: JPEG, PNG, TIFF, EXR, HDR, DPX, WebP, GIF, and what else this OpenImageIO knows.
 
     It is turned upright by its EXIF orientation. Integers become 0..1; depth and ids of an EXR that are integers
@@ -39,6 +42,7 @@ def read(path: str | os.PathLike[str], *, subimage: int = 0, max_pixels: int = M
         subimage: which picture of a file that holds several: a part of an EXR, a frame of a GIF.
         max_pixels: the most that are decoded, against files that say they are huge; checked on the header.
             Every four channels count once.
+        device: the torch device to bring the pixels of an 8-bit file to, as codes; those of others stay here.
 
     Raises:
         ReadError: the file is missing, a folder, empty, not an image, not allowed to be read, cut off, damaged, too
@@ -54,12 +58,15 @@ def read(path: str | os.PathLike[str], *, subimage: int = 0, max_pixels: int = M
         spec = source.spec()
         _check_header(path, spec)
         check_size(path, spec.width, spec.height, spec.nchannels, max_pixels)
-        pixels = _read_pixels(source, subimage, spec)
+        if spec.format.basetype != oiio.UINT8 or spec.channelformats:
+            device = None
+        codes_or_floats = "float" if device is None else "uint8"
+        pixels = _read_pixels(source, subimage, spec, codes_or_floats)
         problem = source.geterror()
         # Of a JPEG that is cut off there are pixels all the same, grey ones, and only the message tells.
         if pixels is None or problem:
             raise _damaged(path, subimage, spec, problem)
-        return image_of_spec(spec, _with_whole_numbers(source, subimage, spec, pixels))
+        return image_of_spec(spec, _with_whole_numbers(source, subimage, spec, pixels), device)
     except MemoryError as error:
         raise ReadError(path, "does not fit into memory", "free some, or read a smaller picture") from error
     finally:
@@ -75,8 +82,10 @@ def _open(path: Path) -> oiio.ImageInput:
     return source
 
 
-def _read_pixels(source: oiio.ImageInput, subimage: int, spec: oiio.ImageSpec) -> Pixels | None:
-    """H x W x C float32; None where OpenImageIO has an error for it."""
+def _read_pixels(source: oiio.ImageInput, subimage: int, spec: oiio.ImageSpec, pixel_type: str) -> Any:
+    """H x W x C float32, or uint8; None where OpenImageIO has an error for it."""
+    if pixel_type == "uint8":
+        return source.read_image(subimage, 0, 0, spec.nchannels, pixel_type)
     room = frames.zeros((spec.height, spec.width, spec.nchannels))
     if spec.tile_width or frames.scratch_of(room) is None:
         pixels = source.read_image(subimage, 0, 0, spec.nchannels, "float")

@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from array_api_compat import is_numpy_array
+
 from hdrnodes import frames
 from hdrnodes.errors import KnobError
 from hdrnodes.graph import Graph
@@ -74,8 +76,9 @@ def reconstruct(
     graph.outputs = (last,)
     context = context or Context(executor=executor, tile=tile)
     with frames.allowed(context.memory):
-        plate = _as_image(source)
-    made = graph.run(context, {"image": plate})[last].beside(plate)
+        plate, stays = _as_image(source, context)
+    made = graph.run(context, {"image": plate})[last]
+    made = made.beside(plate) if stays else made.to_host()
     return replace(made, record={**context.record, **_knobs_and_models(graph, context)})
 
 
@@ -142,13 +145,19 @@ def _stage_nodes(knobs: dict[str, Any]) -> dict[str, Node]:
     return {stage: node(**turned[stage]) for stage, node in STAGES.items()}
 
 
-def _as_image(source: Any) -> Image:
+def _as_image(source: Any, context: Context) -> tuple[Image, bool]:
+    """The plate, and whether the result should be where that is. Codes go where the networks are at once."""
     if isinstance(source, Image):
-        return source
+        return source, True
     if isinstance(source, (str, os.PathLike)):
         from hdrnodes import io
 
-        return io.read(Path(source))
+        return io.read(Path(source), device=context.device_of_networks()), False
     if hasattr(source, "get_pixels"):  # an ImageBuf, told without importing OpenImageIO
-        return Image.from_imagebuf(source)
-    return Image.from_array(source)
+        return Image.from_imagebuf(source), True
+    from hdrnodes import transfer
+
+    array = transfer.adopted(source)
+    if is_numpy_array(array) and transfer.type_of(array) in transfer.CODES:
+        return Image.from_array(array, device=context.device_of_networks()), False
+    return Image.from_array(array), True

@@ -20,13 +20,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from array_api_compat import array_namespace, device, is_numpy_array
+from array_api_compat import device, is_numpy_array
 
 from hdrnodes import frames
 
 Array = Any
 
 BAND = 16384  # pixels: RGB of them is 192 KiB, so that the few that a formula makes on the way fit into 1 MiB
+
+READS_BY_ITSELF = ("cuda",)  # types of devices that read the host's memory, if it is pinned, while the host goes on
 
 _threads: ContextVar[int | None] = ContextVar("threads", default=None)
 
@@ -90,10 +92,27 @@ def to_numpy(array: Array) -> npt.NDArray[Any]:
 
 
 def beside(picture: Array, array: npt.NDArray[Any] | np.float32) -> Array:
-    """A small numpy array, or a number, as an array of the picture's kind, on its device."""
+    """A small numpy array, or a number, as an array of the picture's kind, on its device; no GPU is waited for."""
     if is_numpy_array(picture):
         return array
-    return array_namespace(picture).asarray(np.array(array), device=device(picture))  # torch has no read-only arrays
+    return sent(np.array(array), device(picture))
+
+
+def sent(array: npt.NDArray[Any], where: Any) -> Array:
+    """A numpy array as a torch tensor on a device. On the CPU it shares the memory. To a GPU it goes through memory
+    that this reads by itself, while the host goes on."""
+    import torch
+
+    array = np.ascontiguousarray(array).reshape(array.shape).view()
+    try:
+        array.flags.writeable = True  # torch has no read-only arrays, and warns of them; nothing writes to these
+    except ValueError:
+        array = array.copy()
+    here, where = torch.from_numpy(array), torch.device(where)
+    if where.type not in READS_BY_ITSELF:
+        return here.to(where)
+    # torch keeps such memory for the next copy, but not before the GPU has read this one.
+    return torch.empty(here.shape, dtype=here.dtype, pin_memory=True).copy_(here).to(where, non_blocking=True)
 
 
 def _bands(pictures: Sequence[Array | None]) -> list[slice] | None:

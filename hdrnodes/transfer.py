@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace, is_numpy_array, is_torch_array
 
-from hdrnodes.pixelwise import band_by_band, beside, pixelwise
+from hdrnodes.camera.constants import constant
+from hdrnodes.pixelwise import band_by_band, pixelwise, sent
 
 Array = Any
 Device = Any  # torch's: "cuda", "cuda:1", torch.device("cuda", 1)
@@ -55,34 +56,26 @@ def type_of(array: Array) -> str:
 
 def of_codes(codes: Array) -> Array:
     """Code values, uint8 or uint16, as float32 0..1: k / 255, k / 65535, rounded once, on a GPU too."""
-    top = np.float32(2 ** CODES[type_of(codes)] - 1)
+    top = 2 ** CODES[type_of(codes)] - 1
 
     def light(codes: Array) -> Array:
         xp = array_namespace(codes)
         # Divided by a number of Python's, torch would multiply by the inverse on a GPU, which rounds twice.
-        return xp.astype(codes, xp.float32) / beside(codes, top)
+        return xp.astype(codes, xp.float32) / constant(codes, np.float32, top)
 
     return pixelwise(light, codes)
 
 
-def uploaded(pixels: npt.NDArray[np.float32], device: Device, bits: int | None) -> Array:
-    """Pixels as a torch tensor on a device; those of an 8-bit plate travel as its codes if they still are that."""
+def uploaded(pixels: npt.NDArray[np.float32], device: Device, bits: int | None) -> tuple[Array, bool]:
+    """Pixels as a torch tensor on a device; those of an 8-bit plate travel as its codes if they still are that, which
+    is told besides."""
     codes = _codes_of(pixels) if bits == 8 else None
-    return moved(pixels, device) if codes is None else of_codes(moved(codes, device))
+    return (moved(pixels, device), False) if codes is None else (of_codes(moved(codes, device)), True)
 
 
 def moved(array: Array, device: Device) -> Array:
     """An array as a torch tensor on a device; it shares the memory of what is there already."""
-    if is_torch_array(array):
-        return array.to(device)
-    import torch
-
-    array = np.ascontiguousarray(array).view()
-    try:
-        array.flags.writeable = True  # torch has no read-only arrays, and warns of them; nothing writes to these
-    except ValueError:
-        array = array.copy()
-    return torch.from_numpy(array).to(device)
+    return array.to(device) if is_torch_array(array) else sent(array, device)
 
 
 def _codes_of(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8] | None:
@@ -102,18 +95,33 @@ def _codes_of(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8] | None:
     return codes if all(band_by_band(are, codes, pixels)) else None
 
 
-def downloaded(pixels: Array, half: bool = False) -> npt.NDArray[np.float32]:
-    """The pixels of a torch tensor as a numpy array, float32.
-
-    Args:
-        half: whether they may be rounded to half, in which they then travel unless one is larger than half can hold.
-    """
-    import torch
-
+def downloaded(pixels: Array) -> npt.NDArray[np.float32]:
+    """The pixels of a torch tensor as a numpy array, float32."""
     if pixels.device.type == "cpu":
         return np.asarray(pixels)
-    if half and float(pixels.abs().max()) <= HALF_MAX:
-        pixels = pixels.half()
-    host = torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=pixels.is_cuda)
-    array = host.copy_(pixels).numpy()
-    return array if array.dtype == np.float32 else pixelwise(lambda pixels: pixels.astype(np.float32), array)
+    (host,) = _brought(pixels)
+    return host
+
+
+def halves(pixels: Array) -> tuple[npt.NDArray[np.float16], int]:
+    """The pixels of a torch tensor as a numpy array of half floats, as which they travel.
+
+    Returns:
+        H x W x C, rounded once; -65504 or 65504 for what is beyond. How many values were that.
+    """
+    beyond = (pixels.abs() > HALF_MAX).sum()
+    host, count = _brought(pixels.clamp(-HALF_MAX, HALF_MAX).half(), beyond)
+    return host, int(count)
+
+
+def _brought(*arrays: Array) -> list[npt.NDArray[Any]]:
+    """Torch tensors as numpy arrays; a GPU is waited for once."""
+    import torch
+
+    hosts = [torch.empty(each.shape, dtype=each.dtype, pin_memory=each.is_cuda) for each in arrays]
+    *first, last = zip(hosts, arrays, strict=True)
+    for host, each in first:
+        host.copy_(each, non_blocking=True)
+    # What is asked of a GPU happens in order: with the last all are here.
+    last[0].copy_(last[1])
+    return [host.numpy() for host in hosts]

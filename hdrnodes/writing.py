@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import OpenImageIO as oiio
 
-from hdrnodes import frames
+from hdrnodes import frames, transfer
 from hdrnodes.errors import WriteError
 from hdrnodes.file_formats import FileFormat, file_format
 from hdrnodes.image import LINEAR, SRGB, STRAIGHT_ALPHA, Image, Pixels
@@ -22,7 +22,9 @@ from hdrnodes.pixelwise import band_by_band, pixelwise
 from hdrnodes.primaries import chromaticities_of, interop_id
 from hdrnodes.whole_file import cannot_write, whole_file
 
-HALF_MAX = 65504.0
+Samples = Pixels | npt.NDArray[np.float16]
+
+_BEYOND = "%s: %d values beyond half's largest, 65504, are written as that"
 
 log = logging.getLogger("hdrnodes")
 
@@ -62,7 +64,6 @@ def write(
     file = file_format(path)
     pixel_type = file.pixel_type_for(image, pixel_type, path)
     compression = file.compression_for(compression, path)
-    image = image.to_host(half=pixel_type == "half" and not image.metadata.get(STRAIGHT_ALPHA))
     with whole_file(path, overwrite) as temporary:
         spec, pixels = _spec_and_pixels(image, file, pixel_type, path)
         spec.attribute("compression", compression)
@@ -71,9 +72,12 @@ def write(
         _encode(spec, pixels, temporary, path)
 
 
-def _spec_and_pixels(image: Image, file: FileFormat, pixel_type: str, path: Path) -> tuple[oiio.ImageSpec, Pixels]:
+def _spec_and_pixels(image: Image, file: FileFormat, pixel_type: str, path: Path) -> tuple[oiio.ImageSpec, Samples]:
     exr = file.name == "OpenEXR"
     image = _only_what_fits(image, file, path)
+    halves = [exr and pixel_type == "half" and image.is_colour_or_alpha(index) for index in range(len(image.channels))]
+    if not all(halves):
+        image = image.to_host()
     straight = image.alpha if image.metadata.get(STRAIGHT_ALPHA) else None
     if exr and straight is not None:
         image = image.with_rgb(image.rgb * straight)
@@ -87,22 +91,20 @@ def _spec_and_pixels(image: Image, file: FileFormat, pixel_type: str, path: Path
         spec.attribute("Exif:ColorSpace", 65535)
     if image.is_linear:  # a profile speaks of what was encoded
         spec.erase_attribute("ICCProfile.*")
-    pixels = np.ascontiguousarray(image.pixels)
     if exr:
         chromaticities = image.metadata.get("chromaticities") if image.colorspace == LINEAR else None
         set_attributes(spec, {"chromaticities": chromaticities or chromaticities_of(image.colorspace) or ()})
         if name := interop_id(image.colorspace):
             spec.attribute("colorInteropID", name)
         if pixel_type == "half":
-            halves = [image.is_colour_or_alpha(index) for index in range(len(image.channels))]
             spec.channelformats = tuple(oiio.TypeDesc("half" if half else "float") for half in halves)
-            pixels = _within_half(pixels, halves, path)
+            return spec, _within_half(image, halves, path)
     elif file.name == "Radiance HDR" and not image.is_linear:
         log.warning(
             "%s: HDR files are taken for scene-linear, and this is %s; convert it first", path, image.colorspace
         )
     elif pixel_type not in ("half", "float") and image.is_linear:
-        clipped = " and clipped at 1" if pixels.max() > 1 else ""
+        clipped = " and clipped at 1" if image.pixels.max() > 1 else ""
         log.warning(
             "%s: scene-linear light is written as it is%s, unencoded; to look at it, convert it to sRGB "
             "(--colorspace %s, ColorSpace) or ToneMap it first",
@@ -110,7 +112,7 @@ def _spec_and_pixels(image: Image, file: FileFormat, pixel_type: str, path: Path
             clipped,
             SRGB,
         )
-    return spec, pixels
+    return spec, np.ascontiguousarray(image.pixels)
 
 
 def _only_what_fits(image: Image, file: FileFormat, path: Path) -> Image:
@@ -124,15 +126,24 @@ def _only_what_fits(image: Image, file: FileFormat, path: Path) -> Image:
     return keep
 
 
-def _within_half(pixels: Pixels, halves: list[bool], path: Path) -> Pixels:
+def _within_half(image: Image, halves: list[bool], path: Path) -> Samples:
+    """The pixels with what is to be half no larger than that can hold; those on a device, which all are to be half,
+    come as that."""
+    if image.device is not None:
+        samples, count = transfer.halves(image.pixels)
+        if count:
+            log.warning(_BEYOND, path, count)
+        return samples
+    pixels = np.ascontiguousarray(image.pixels)
+
     def too_bright(pixels: Pixels) -> npt.NDArray[np.bool_]:
-        return (np.abs(pixels) > HALF_MAX) & halves
+        return (np.abs(pixels) > transfer.HALF_MAX) & halves
 
     count = sum(band_by_band(lambda pixels: int(too_bright(pixels).sum()), pixels))
     if not count:
         return pixels
-    log.warning("%s: %d values beyond half's largest, 65504, are written as that", path, count)
-    most = np.float32(HALF_MAX)
+    log.warning(_BEYOND, path, count)
+    most = np.float32(transfer.HALF_MAX)
     clipped: Pixels = pixelwise(lambda pixels: np.where(too_bright(pixels), np.copysign(most, pixels), pixels), pixels)
     return clipped
 
@@ -151,7 +162,7 @@ def _record_attributes(image: Image, record: Mapping[str, object]) -> dict[str, 
     }
 
 
-def _encode(spec: oiio.ImageSpec, pixels: Pixels, temporary: Path, path: Path) -> None:
+def _encode(spec: oiio.ImageSpec, pixels: Samples, temporary: Path, path: Path) -> None:
     """Have OpenImageIO write the file.
 
     libjpeg ends the whole process when the disk is full, libwebp too: where the system can (Linux), these write
@@ -170,7 +181,7 @@ def _encode(spec: oiio.ImageSpec, pixels: Pixels, temporary: Path, path: Path) -
         _write_image(spec, pixels, str(temporary), path)
 
 
-def _write_image(spec: oiio.ImageSpec, pixels: Pixels, target: str, path: Path) -> None:
+def _write_image(spec: oiio.ImageSpec, pixels: Samples, target: str, path: Path) -> None:
     output = oiio.ImageOutput.create(path.suffix.lstrip("."))
     if output is None:
         raise WriteError(path, f"this OpenImageIO writes no {path.suffix}", "choose .exr")

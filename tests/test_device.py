@@ -96,14 +96,12 @@ def test_what_is_there_already_stays():
     assert here.to_host() is here
 
 
-@needs_cuda
-@pytest.mark.gpu
-def test_half_comes_back_rounded_once_and_what_it_cannot_hold_unrounded():
-    pixels = np.float32([[[0.1, 1 / 3, 60000], [1e-7, 2.5, 0]]])
-    there = Image(pixels).to_device("cuda")
-    np.testing.assert_array_equal(there.to_host(half=True).pixels, pixels.astype(np.float16))
-    for image in (Image(pixels * 2), Image(pixels, channels=("R", "G", "depth.Z"))):
-        np.testing.assert_array_equal(image.to_device("cuda").to_host(half=True).pixels, image.pixels)
+@pytest.mark.parametrize("device", DEVICES)
+def test_halves_are_rounded_once_and_what_they_cannot_hold_is_counted(device):
+    pixels = np.float32([[[0.1, 1 / 3, 60000], [1e-7, 2.5, 0], [-70000, 1e9, np.inf]]])
+    halves, beyond = transfer.halves(Image(pixels).to_device(device).pixels)
+    np.testing.assert_array_equal(halves, pixels.clip(-65504, 65504).astype(np.float16))
+    assert halves.dtype == np.float16 and beyond == 3
 
 
 @needs_cuda
@@ -297,6 +295,34 @@ def test_the_result_is_where_the_source_was(tiny_context):
     assert hdrnodes.reconstruct(ALL_CODES, context=there).device is None
     assert hdrnodes.reconstruct(torch.from_numpy(ALL_CODES), context=tiny_context).device == torch.device("cpu")
     assert hdrnodes.reconstruct(Image.from_array(ALL_CODES), context=there, colorspace="ACEScg").device is None
+
+
+@pytest.mark.parametrize("channels", [("R", "G", "B"), ("R", "G", "B", "Z")])
+def test_what_half_cannot_hold_is_said_of_tensors_too(channels, tmp_path, caplog):
+    pixels = 1e5 * plate(len(channels)).pixels
+    for image in (here := Image(pixels, channels, LINEAR), here.to_device("cpu")):
+        hdrnodes.write(image, tmp_path / "a.exr", overwrite=True)
+        colours = hdrnodes.read(tmp_path / "a.exr").rgb
+        np.testing.assert_array_equal(colours, here.rgb.clip(0, 65504).astype(np.float16))
+    assert len(caplog.messages) == 2 and len(set(caplog.messages)) == 1
+    assert f"{(here.rgb > 65504).sum()} values beyond half's largest" in caplog.messages[0]
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_codes_of_a_file_are_brought_upright(orientation, tmp_path, moved):
+    about = {"metadata": {"Orientation": orientation}, "bits": 8}
+    for name, codes in (("a.jpg", ALL_CODES), ("a.png", np.concatenate([ALL_CODES, ALL_CODES[..., :1]], axis=2))):
+        hdrnodes.write(replace(Image.from_array(codes), **about), tmp_path / name)
+        here = hdrnodes.read(tmp_path / name)
+        there = hdrnodes.read(tmp_path / name, device="cpu")
+        assert there.device is not None and there.colour_bounds == (0, 1)
+        assert_same_but_for_rounding(there, here)
+    assert moved == ["uint8"] * 2
+
+
+def test_a_file_of_other_than_codes_is_read_as_ever(tmp_path):
+    hdrnodes.write(plate(3, LINEAR), tmp_path / "a.exr")
+    assert hdrnodes.read(tmp_path / "a.exr", device="cpu").device is None
 
 
 @pytest.mark.parametrize("name", ["a.exr", "a.tif"])

@@ -285,14 +285,14 @@ def test_tensors_come_back_as_tensors(stage, tiny_model):
         on_device = True
 
         def run(self, **inputs):
-            assert all(isinstance(each, torch.Tensor) and each.is_contiguous() for each in inputs.values())
+            assert all(isinstance(each, torch.Tensor) for each in inputs.values())
             return torch.full((1, 1024), 0.5) if self.network.name == "linearize" else super().run(**inputs)
 
     expected = runtime_of(Arrays, tiny_model, tile=64).run(stage, "default", *given)
     for executor in (Arrays, OnDevice):
         for tile in (64, 512):
             answer = runtime_of(executor, tiny_model, tile=tile).run(stage, "default", *tensors)
-            assert isinstance(answer, np.ndarray if stage == "linearize" else torch.Tensor)
+            assert isinstance(answer, torch.Tensor)
             np.testing.assert_allclose(np.asarray(answer), expected, rtol=1e-6)
 
 

@@ -195,8 +195,12 @@ class Context:
         can compute on, too. What is on a device stays on it."""
         if image.device is not None:
             return image
-        device = self.device or _gpu_of(self.needed_runtime())
+        device = self.device_of_networks()
         return image if device is None else image.to_device(device)
+
+    def device_of_networks(self) -> str | None:
+        """Where pixels should be for the networks; None for the CPU's memory."""
+        return self.device or _gpu_of(self.needed_runtime())
 
     def given_to(self, node: Node, inputs: dict[str, Image]) -> dict[str, Image]:
         """The images as a node takes them: numpy arrays, unless it says `on_device`."""

@@ -44,10 +44,11 @@ class Dequantize(Node):
 
         def blend(codes: Any, continuous: Any, cover: Any) -> Any:
             smooth = (codes + self.strength * (continuous - codes)).clip(0, 1)
-            smooth = array_namespace(codes).where(codes >= TOP_CODE, codes, smooth)
+            smooth = array_namespace(codes).where((codes < TOP_CODE) & (smooth >= 0), smooth, codes)  # NaN is not >= 0
             return smooth if cover is None else smooth * cover
 
-        return plate.with_rgb(pixelwise(blend, codes, continuous, cover, reuse=continuous))
+        smooth = plate.with_rgb(pixelwise(blend, codes, continuous, cover, reuse=continuous))
+        return smooth.with_bounds(0, 1) if cover is None else smooth
 
 
 def _why_skip(plate: Image) -> str | None:

@@ -43,7 +43,8 @@ class Hallucinate(Node):
             return plate if self.output == "image" else plate.with_rgb(_grey(plate, lambda rgb: 0 * rgb[..., :1]))
         if self.output == "mask":
             return plate.with_rgb(_grey(plate, lambda rgb: clip_mask(rgb, self.threshold)))
-        if plate.colour_range[1] <= self.threshold:  # nothing clipped: load no network
+        # Where nothing clipped no network is loaded; to ask a GPU would take longer than to have it compute nothing.
+        if plate.device is None and plate.colour_range[1] <= self.threshold:
             return plate
         plate = context.on_device(plate)
         clipped = within(plate, 1.0)  # brightened since, or in other primaries, it goes higher; no plate does
@@ -58,12 +59,16 @@ class Hallucinate(Node):
             added = alpha * invented.clip(max=brightest)
             return xp.where((alpha > 0) & (invented > 0), rgb + added, rgb)  # NaN is not > 0
 
-        return plate.with_rgb(pixelwise(brighten, plate.rgb, invented, reuse=invented))
+        brightened = plate.with_rgb(pixelwise(brighten, plate.rgb, invented, reuse=invented))
+        return brightened.with_bounds(0, plate.colour_bounds[1] + brightest)
 
 
 def _is_hdr_already(plate: Image) -> bool:
     """Whether light was measured above clip level: in no plate of ours, and by more than half's rounding there."""
-    return plate.is_linear and plate.curves is None and plate.colour_range[1] > 1 + 2**-10
+    measured = 1 + 2**-10
+    if not plate.is_linear or plate.curves is not None or plate.colour_bounds[1] <= measured:
+        return False
+    return plate.colour_range[1] > measured
 
 
 def _grey(plate: Image, function: Callable[[Any], Any]) -> Any:

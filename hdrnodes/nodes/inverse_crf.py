@@ -71,7 +71,8 @@ class InverseCRF(Node):
             return linear if cover is None else linear * cover
 
         linear = pixelwise(linearize, display, cover, reuse=None if cover is None else display)
-        return replace(plate.with_rgb(linear, _linear_space(plate.colorspace)), curves=curve.samples)
+        image = replace(plate.with_rgb(linear, _linear_space(plate.colorspace)), curves=curve.samples)
+        return image.with_bounds(0, 1) if cover is None else image
 
     def find_curve(self, plate: Image, context: Context) -> Curve:
         """The curve that `process` would use for this plate."""
@@ -105,21 +106,23 @@ def estimate_curve(plate: Image, context: Context, model: str = "default", per_c
             without tones takes the mean of the others' curves.
     """
     display, _ = straight_display(plate)
+    xp = array_namespace(display)
     telling = _channels_that_tell(display)
-    if not any(telling):
+    shown = [display]
+    if per_channel:
+        shown = [xp.broadcast_to(display[..., channel, None], display.shape) for channel in range(3)]
+    # A GPU is asked once, for all that it found.
+    if plate.device is not None or telling.any():
+        found = [telling, *(context.run("linearize", model, each) for each in shown)]
+        told = to_numpy(xp.concat([xp.astype(each, xp.float32) for each in found]))
+        telling, raw = told[:3] > 0, told[3:].reshape(-1, SAMPLES)
+    if not telling.any():
         context.warn("InverseCRF: the plate has too few tones to estimate a curve from; takes sRGB's")
         return Curve.named("srgb")
-    if not per_channel:
-        found = to_numpy(context.run("linearize", model, display))
-        return Curve(constrain_curve(found[None]), source="estimate")
-    raw = np.zeros((3, SAMPLES), np.float32)
-    for channel in np.flatnonzero(telling):
-        grey = array_namespace(display).broadcast_to(display[..., channel, None], display.shape)
-        raw[channel] = to_numpy(context.run("linearize", model, grey))
-    if not all(telling):
+    if per_channel and not telling.all():
         silent = ", ".join(name for name, tells in zip(("red", "green", "blue"), telling, strict=True) if not tells)
         context.warn(f"InverseCRF: too few tones in {silent} to estimate a curve from; takes the others' mean")
-        raw[~np.array(telling)] = raw[telling].mean(axis=0)
+        raw[~telling] = raw[telling].mean(axis=0)
     return Curve(constrain_curve(raw), source="estimate")
 
 
@@ -132,7 +135,7 @@ def estimate_shot_curve(
         images: a few frames spread over the shot, display-referred; taken one by one. Those without tones are
             left out.
     """
-    telling = (image for image in images if any(_channels_that_tell(straight_display(image)[0])))
+    telling = (image for image in images if to_numpy(_channels_that_tell(straight_display(image)[0])).any())
     curves = [estimate_curve(image, context, model, per_channel).samples for image in telling]
     if not curves:
         context.warn("InverseCRF: no frame of the shot has the tones to estimate a curve from; takes sRGB's")
@@ -140,14 +143,23 @@ def estimate_shot_curve(
     return Curve(constrain_curve(np.mean(curves, axis=0)), source="estimate")
 
 
-def _channels_that_tell(display: Pixels) -> list[bool]:
-    """Which of red, green and blue have tones that are neither clipped nor all the same."""
+def _channels_that_tell(display: Pixels) -> Any:
+    """Which of red, green and blue have tones that are neither clipped nor all the same: 3, where the pixels are."""
     every = max(1, round((display.shape[0] * display.shape[1] / 250_000) ** 0.5))  # so many pixels tell enough
-    telling = []
-    for channel in np.moveaxis(to_numpy(display[::every, ::every]), -1, 0):
-        tones = channel[(channel > BOTTOM_CODE) & (channel < TOP_CODE)]
-        telling.append(bool(tones.size and np.ptp(np.percentile(tones, [1, 99])) >= LEAST_SPREAD))
-    return telling
+    xp = array_namespace(display)
+    channels = xp.reshape(xp.moveaxis(display[::every, ::every], -1, 0), (3, -1))
+    is_tone = (channels > BOTTOM_CODE) & (channels < TOP_CODE)
+    # Sorted, the tones come first, and then what is none.
+    rising = xp.sort(xp.where(is_tone, channels, xp.full_like(channels, 2)), axis=1)
+    count = xp.astype(xp.count_nonzero(is_tone, axis=1, keepdims=True), xp.int64)
+
+    def percentile(share: int) -> Any:
+        hundredths = (count - 1).clip(min=0) * share
+        low = xp.take_along_axis(rising, hundredths // 100, axis=1)
+        high = xp.take_along_axis(rising, (hundredths // 100 + 1).clip(max=rising.shape[1] - 1), axis=1)
+        return low + (high - low) * (hundredths % 100 / 100)
+
+    return ((percentile(99) - percentile(1) >= LEAST_SPREAD) & (count > 0))[:, 0]
 
 
 def is_camera_encoded(colorspace: str) -> bool:

@@ -45,8 +45,8 @@ def straight_display(image: Image) -> tuple[Pixels, Pixels | None]:
 
 
 def within(image: Image, top: float) -> Pixels:
-    """The colours, H x W x 3, clipped to 0..top; the image's own memory where none goes beyond."""
-    lowest, highest = image.colour_range
+    """The colours, H x W x 3, clipped to 0..top; the image's own memory where it is known that none goes beyond."""
+    lowest, highest = image.colour_bounds
     if lowest >= 0 and highest <= top:
         return image.rgb
     return pixelwise(lambda rgb: rgb.clip(0, top), image.rgb)

@@ -98,6 +98,8 @@ class Executor(ABC):
     def run(self, **inputs: Array) -> Array:
         """The network's output for inputs by name: float32, N x C x H x W (vectors may come besides).
 
+        Arrays of pixels are contiguous; tensors lie as pictures do, channels last.
+
         Raises:
             MemoryError: it needs more memory than there is; the runtime tells the user what helps.
             ExecutorError: it fails otherwise.

@@ -99,7 +99,7 @@ class Runtime:
             where: H x W x 1; of several tiles, those in which it is 0 everywhere are not computed, and answer 0.
 
         Returns:
-            H x W x 3 float32, of the kind of `pixels`, where they are; of "linearize", the curve, 1024 samples, numpy.
+            H x W x 3 float32, of the kind of `pixels`, where they are; of "linearize", the curve, 1024 samples.
 
         Raises:
             ModelError: no such model or stage; its files are not what their hashes say, or its networks not what
@@ -111,8 +111,7 @@ class Runtime:
         if stage == "linearize":
             network, given = description.networks[stage], _reduced(frame, description.overview)
             given |= _told_at_full_size(frame["display"], network.inputs)
-            curve: Array = to_numpy(self._ask_once(model, network, given, (1, SAMPLES)))[0]
-            return curve
+            return self._ask_once(model, network, given, (1, SAMPLES))[0]
         context = {}
         if overview := description.networks.get(f"{stage}_overview"):
             context = {"context": self._ask_once(model, overview, _reduced(frame, description.overview))}
@@ -206,7 +205,7 @@ class Runtime:
 
         if len(grid) == 1 and is_torch_array(first):
             return compute(grid)[0]
-        wanted = grid if where is None or len(grid) == 1 else [place for place in grid if _part(where, place).any()]
+        wanted = grid if where is None or len(grid) == 1 else _touched(where, grid)
         whole = _zeros_beside(first, (*size, 3))
         at_once = min(at_once, self._executor(model, network).most_tiles)
         join(whole, grid, in_batches(wanted, at_once), compute)
@@ -261,13 +260,13 @@ def _reduced(frame: Mapping[str, Array], longer_side: int) -> dict[str, Array]:
 
 
 def _told_at_full_size(display: Array, wanted: Collection[str]) -> dict[str, Array]:
-    """What edges and noise tell, if they are wanted, of the pixels that are looked at; found on the CPU."""
+    """What edges and noise tell, if they are wanted, of the pixels that are looked at; found where these are."""
     tellers = {name: tell for name, tell in (("edges", edge_evidence), ("noise", noise_by_level)) if name in wanted}
     if not tellers:
         return {}
     every = -(-max(display.shape[:2]) // LONGER_SIDE)
-    looked_at = to_numpy(display[::every, ::every]).transpose(2, 0, 1)[None]
-    told = {name: beside(display, tell(looked_at)) for name, tell in tellers.items()}
+    looked_at = array_namespace(display).permute_dims(display[::every, ::every], (2, 0, 1))[None]
+    told = {name: tell(looked_at) for name, tell in tellers.items()}
     frames.release(display)
     return told
 
@@ -278,11 +277,18 @@ def _part(image: Array, place: Place) -> Array:
 
 
 def _planar(pictures: Sequence[Array]) -> Array:
-    """H x W x C each -> N x C x H x W, contiguous."""
+    """H x W x C each -> N x C x H x W; numpy's contiguous, torch's as pictures lie in memory: channels last."""
     xp = array_namespace(*pictures)
-    planar = [xp.permute_dims(picture, (2, 0, 1)) for picture in pictures]
-    batch = planar[0][None] if len(planar) == 1 else xp.stack(planar)
-    return batch.contiguous() if is_torch_array(batch) else np.ascontiguousarray(batch, np.float32)
+    batch = pictures[0][None] if len(pictures) == 1 else xp.stack(pictures)
+    planar = xp.permute_dims(batch, (0, 3, 1, 2))
+    return planar if is_torch_array(planar) else np.ascontiguousarray(planar, np.float32)
+
+
+def _touched(where: Array, grid: Sequence[Place]) -> list[Place]:
+    """The tiles in which something is not 0; a GPU is asked once for all."""
+    xp = array_namespace(where)
+    touched = to_numpy(xp.stack([xp.any(_part(where, place) != 0) for place in grid]))
+    return [place for place, is_touched in zip(grid, touched, strict=True) if is_touched]
 
 
 def _repeated(context: Array, count: int) -> Array:

@@ -12,9 +12,9 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device
 
 from hdrnodes.frames import release
+from hdrnodes.pixelwise import beside
 
 Array = Any  # numpy's, or a torch tensor
 
@@ -138,8 +138,7 @@ def _strips(row: set[Span], axis: int, whole: Array) -> dict[Span, list[Strip]]:
         total[span.core_first : span.core_last] += fades[span]
 
     def shared(share: Any) -> Any:
-        broadcast = share.reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
-        return array_namespace(whole).asarray(broadcast, device=device(whole))
+        return beside(whole, share.reshape((-1, 1, 1) if axis == 0 else (1, -1, 1)))
 
     strips = {}
     for span, fade in fades.items():
