@@ -22,7 +22,7 @@ from hdrnodes.nodes.color_space import ColorSpace  # noqa: E402
 from hdrnodes.nodes.dequantize import Dequantize  # noqa: E402
 from hdrnodes.nodes.exposure import Exposure  # noqa: E402
 from hdrnodes.nodes.hallucinate import Hallucinate  # noqa: E402
-from hdrnodes.nodes.inverse_crf import InverseCRF  # noqa: E402
+from hdrnodes.nodes.inverse_crf import InverseCRF, _channels_that_tell  # noqa: E402
 from hdrnodes.nodes.refine import Refine  # noqa: E402
 from hdrnodes.nodes.tone_map import ToneMap  # noqa: E402
 from hdrnodes.pipeline import add_stages  # noqa: E402
@@ -276,6 +276,14 @@ def test_pixels_are_brought_once_and_stay_until_a_node_needs_numpy(tiny_context,
     here = graph.run(tiny_context, {"image": Image.from_array(ALL_CODES)})
     assert moved == []
     assert_same_but_for_rounding(kept["clip_mask"], here["clip_mask"])
+
+
+@pytest.mark.parametrize(("lowest", "spread", "tells"), [(0.5, 0.015, False), (0.5, 0.018, True), (0.999, 1, False)])
+def test_which_channels_tell_is_found_where_the_pixels_are(lowest, spread, tells):
+    pixels = plate().pixels.copy()
+    pixels[..., 1] = lowest + spread * np.linspace(0, 1, 33, dtype=np.float32)[:, None]
+    expected = [True, tells, True]
+    assert _channels_that_tell(pixels).tolist() == _channels_that_tell(torch.from_numpy(pixels)).tolist() == expected
 
 
 def test_refine_is_fed_from_both_places(tiny_context):

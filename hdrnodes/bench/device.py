@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from hdrnodes import transfer
 from hdrnodes.pixelwise import pixelwise
 from hdrnodes.runtime.executor import Executor
 
@@ -71,11 +72,7 @@ class Device:
         """Pixels as half floats in the CPU's memory; from a GPU they travel as such."""
         if not self.is_gpu:
             return pixelwise(lambda band: band.astype(np.float16), pixels)
-        import torch
-
-        host = torch.empty(pixels.shape, dtype=torch.float16, pin_memory=True)
-        halves: np.ndarray[Any, Any] = host.copy_(pixels.half()).numpy()
-        return halves
+        return transfer.halves(pixels)[0]
 
     def memory(self) -> int | None:
         """Bytes of the GPU that this process took: what torch did at its fullest, or, of who else allocates, holds."""

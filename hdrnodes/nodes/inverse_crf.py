@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, is_numpy_array
 
 from hdrnodes.camera.clipping import TOP_CODE
 from hdrnodes.camera.response import constrain_curve, invert_response
@@ -149,17 +149,15 @@ def _channels_that_tell(display: Pixels) -> Any:
     xp = array_namespace(display)
     channels = xp.reshape(xp.moveaxis(display[::every, ::every], -1, 0), (3, -1))
     is_tone = (channels > BOTTOM_CODE) & (channels < TOP_CODE)
-    # Sorted, the tones come first, and then what is none.
-    rising = xp.sort(xp.where(is_tone, channels, xp.full_like(channels, 2)), axis=1)
+    tones = xp.where(is_tone, channels, xp.full_like(channels, 2))  # in order, what is none comes last
     count = xp.astype(xp.count_nonzero(is_tone, axis=1, keepdims=True), xp.int64)
-
-    def percentile(share: int) -> Any:
-        hundredths = (count - 1).clip(min=0) * share
-        low = xp.take_along_axis(rising, hundredths // 100, axis=1)
-        high = xp.take_along_axis(rising, (hundredths // 100 + 1).clip(max=rising.shape[1] - 1), axis=1)
-        return low + (high - low) * (hundredths % 100 / 100)
-
-    return ((percentile(99) - percentile(1) >= LEAST_SPREAD) & (count > 0))[:, 0]
+    hundredths = (count - 1).clip(min=0) * beside(display, np.array([[1, 99]]))
+    places = xp.concat([hundredths // 100, (hundredths // 100 + 1).clip(max=tones.shape[1] - 1)], axis=1)
+    # Numpy need not sort what is not asked for; a GPU would be waited for to say what is.
+    rising = np.partition(tones, np.unique(places), axis=1) if is_numpy_array(tones) else xp.sort(tones, axis=1)
+    found = xp.take_along_axis(rising, places, axis=1)
+    percentiles = found[:, :2] + (found[:, 2:] - found[:, :2]) * (hundredths % 100 / 100)
+    return (percentiles[:, 1] - percentiles[:, 0] >= LEAST_SPREAD) & (count[:, 0] > 0)
 
 
 def is_camera_encoded(colorspace: str) -> bool:
