@@ -205,7 +205,7 @@ def test_a_process_answers():
 
 
 def test_a_plate_that_would_not_fit_is_left_out_by_what_smaller_ones_took(monkeypatch, tmp_path):
-    monkeypatch.setattr(rounds, "available_memory", lambda: 5 * 10**9)
+    monkeypatch.setattr(rounds, "available", lambda: 5 * 10**9)
     small, larger = (
         Measured(cell("whole", width, 1000), [Visit([1.0], [1.0], memory=memory)])
         for width, memory in ((1000, 10**9), (2000, 2 * 10**9))

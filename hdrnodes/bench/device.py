@@ -108,12 +108,3 @@ def peak_memory() -> int | None:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def available_memory() -> int | None:
-    """Bytes that a process may still take; None where the system does not say."""
-    try:
-        told = Path("/proc/meminfo").read_text()
-        return int(told.partition("MemAvailable:")[2].split()[0]) * 1024
-    except (OSError, IndexError):
-        return None

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any
 
+import psutil
+
 from hdrnodes import __version__
 from hdrnodes.machine import cores, processor, versions
 
@@ -20,19 +22,12 @@ def this_machine() -> dict[str, Any]:
         "processor": processor(),
         "cores": os.cpu_count(),
         "threads": cores(),
-        "memory": _memory(),
+        "memory": psutil.virtual_memory().total,
         "gpu": _gpu(),
         "system": platform.platform(),
         "date": datetime.now(UTC).isoformat(timespec="minutes"),
         "versions": {"hdrnodes": __version__, "python": platform.python_version(), **versions(PACKAGES)},
     }
-
-
-def _memory() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
 
 
 def _gpu() -> str | None:

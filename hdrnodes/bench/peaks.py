@@ -6,7 +6,6 @@ faster of both. A copy counts what it reads and what it writes.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,6 +18,7 @@ import numpy as np
 from hdrnodes.bench.cells import Lane, Peak
 from hdrnodes.bench.device import Device
 from hdrnodes.errors import ExecutorError
+from hdrnodes.machine import cores
 from hdrnodes.runtime.executor import Executor
 
 CONVOLUTIONS = ((256, 256), (128, 256), (64, 512))  # channels in and out, side of the picture
@@ -127,17 +127,12 @@ def _copy_rate(device: Device, threads: int | None) -> tuple[float, float]:
         a, b = (torch.zeros(size, dtype=torch.uint8, device="cuda") for _ in range(2))
         clock, cpu = _least(device, lambda: a.copy_(b))
         return 2 * size / clock, 2 * size / cpu
-    count = threads or _cores()
+    count = threads or cores()
     source, target = np.ones(size, np.uint8), np.ones(size, np.uint8)  # ones: all pages of fresh zeros are one page
     parts = list(zip(np.array_split(target, count), np.array_split(source, count), strict=True))
     with ThreadPoolExecutor(count) as pool:  # numpy lets other threads run while it copies
         clock, cpu = _least(device, lambda: list(pool.map(lambda pair: np.copyto(*pair), parts)))
     return 2 * size / clock, 2 * size / cpu
-
-
-def _cores() -> int:
-    """That this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _last_cache() -> int:

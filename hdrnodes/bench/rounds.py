@@ -8,8 +8,8 @@ from pathlib import Path
 from hdrnodes.bench.cells import Cell, Lane, Measured, Results, Visit
 from hdrnodes.bench.child import Failed, in_child
 from hdrnodes.bench.command import visit_command
-from hdrnodes.bench.device import available_memory
 from hdrnodes.bench.work import peak_of, save_plate, visit
+from hdrnodes.frames import available
 
 Tell = Callable[[str], None]
 
@@ -85,7 +85,7 @@ def _measured(cell: Cell, folder: Path) -> Visit:
 
 def _too_large(cell: Cell, others: Sequence[Measured]) -> str | None:
     """Why a cell is left out, by a line through what its two next smaller sizes took."""
-    free = available_memory()
+    free = available()
     known = [
         (other.cell.megapixels, other.memory)
         for other in others
@@ -93,7 +93,7 @@ def _too_large(cell: Cell, others: Sequence[Measured]) -> str | None:
         and (other.cell.lane, other.cell.model, other.cell.part) == (cell.lane, cell.model, cell.part)
         and other.cell.megapixels < cell.megapixels
     ]
-    if free is None or len(known) < 2:
+    if len(known) < 2:
         return None
     (small, less), (large, more) = sorted(known)[-2:]
     needed = more + max(0.0, (more - less) / (large - small)) * (cell.megapixels - large)
