@@ -45,6 +45,11 @@ def test_frames_in_memory_leave_less_for_tiles(model):
     assert large < small
 
 
+def test_networks_that_run_side_by_side_share_what_there_is(model):
+    one, two = (memory.tile_size(model, GB, 8192, 16384, False, side_by_side) for side_by_side in (1, 2))
+    assert 0 < two <= 0.75 * one
+
+
 @needs_default
 def test_a_gpu_takes_a_frame_in_one_piece_or_many_tiles_at_a_time(default):
     uhd, eight_k = (2160, 3840), (4320, 7680)

@@ -126,10 +126,10 @@ def test_what_sees_the_whole_frame_stays_in_float32(trained):
 
 @pytest.mark.parametrize("hint", ["latency", "throughput"])
 def test_threads_and_hint_reach_openvino(trained, hint):
-    executor = OpenVINO(trained, Settings(threads=1, hint=hint, cache=None))
-    assert executor._compiled.get_property("INFERENCE_NUM_THREADS") == 1
+    executor = OpenVINO(trained, Settings(threads=2, hint=hint, cache=None))
+    assert executor._compiled.get_property("INFERENCE_NUM_THREADS") == 2
     assert str(executor._compiled.get_property("PERFORMANCE_HINT")).endswith(hint.upper())
-    assert executor.takes_turns == (hint == "latency")
+    assert executor.side_by_side == (1 if hint == "latency" else 2)
 
 
 @pytest.mark.parametrize("hint", ["latency", "throughput"])

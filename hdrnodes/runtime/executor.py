@@ -62,14 +62,15 @@ class Executor(ABC):
 
     Attributes:
         most_tiles: of one size that `run` takes at a time, as N; a class may say so, too.
-        takes_turns: whether one network of a program runs at a time. Else `run` is called from many threads at once.
+        side_by_side: how many runs it does at once, called from many threads, each with memory of its own; of 1, the
+            networks of a program take turns.
     """
 
     name: ClassVar[str]
     on_device: ClassVar[bool] = False
     on_gpu: ClassVar[type[Executor] | None] = None
     most_tiles: int = 1
-    takes_turns: bool = True
+    side_by_side: int = 1
 
     @classmethod
     @abstractmethod

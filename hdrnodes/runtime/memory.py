@@ -19,15 +19,16 @@ LARGEST_WHOLE = 4096  # pixels: of a frame that a GPU takes in one piece
 STEP = 64  # pixels between sizes, so that a few megabytes more or less make no other tiles
 
 
-def tile_size(model: Model, memory: int, height: int, width: int, on_device: bool) -> int:
+def tile_size(model: Model, memory: int, height: int, width: int, on_device: bool, side_by_side: int = 1) -> int:
     """The longest side of tiles, pixels, with which a job stays within so many bytes; 0 where none is small enough.
 
     Args:
         memory: for frames, all networks, and all else.
         height, width: of the frames.
         on_device: whether frames are in a GPU's memory, and `memory` is what that has.
+        side_by_side: how many runs of a network there may be at once, each on tiles of its own.
     """
-    side = math.isqrt(_pixels(model, memory, height, width, on_device))
+    side = math.isqrt(_pixels(model, memory, height, width, on_device, side_by_side))
     if on_device and LARGEST_WHOLE >= max(height, width) <= side:
         return LARGEST_WHOLE
     return min(side - side % STEP, LARGEST)
@@ -38,11 +39,11 @@ def tiles_at_once(model: Model, memory: int, height: int, width: int, tile_pixel
     return max(1, _pixels(model, memory, height, width, on_device=True) // tile_pixels)
 
 
-def _pixels(model: Model, memory: int, height: int, width: int, on_device: bool) -> int:
-    """How many pixels networks can be fed at a time."""
+def _pixels(model: Model, memory: int, height: int, width: int, on_device: bool, side_by_side: int = 1) -> int:
+    """How many pixels each of the runs of networks that there are at once can be fed."""
     frame = 3 * 4 * height * width
     taken = frames.AT_ONCE * frame if on_device else frames.PROCESS + frames.in_memory(frame, memory)
-    room = memory - taken - _whole_frame_bytes(model, height, width)
+    room = (memory - taken) / side_by_side - _whole_frame_bytes(model, height, width)
     return max(0, int(room / _tiled_bytes(model)))
 
 

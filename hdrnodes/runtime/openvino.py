@@ -34,16 +34,17 @@ class OpenVINO(Executor):
             problem = f"takes {', '.join(takes)}, where model.toml has {', '.join(network.inputs)}"
             raise ModelError(path, problem, "it is another network's; export the model again")
         self._path = path
-        self.takes_turns = settings.hint == "latency"  # else each request has a part of the cores to itself
-        side_by_side = 1 if self.takes_turns else self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        if settings.hint == "throughput":  # each request has a part of the cores to itself
+            self.side_by_side = self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self._requests: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(side_by_side):
+        for _ in range(self.side_by_side):
             self._requests.put(self._compiled.create_infer_request())
 
     def run(self, **inputs: Array) -> Array:
         request = self._requests.get()
         try:
-            answer: Array = request.infer(inputs, share_inputs=True, share_outputs=False)[0]  # a copy: others use it next
+            # A copy: others use the request next.
+            answer: Array = request.infer(inputs, share_inputs=True, share_outputs=False)[0]
         except (RuntimeError, MemoryError) as error:
             raise why_it_failed(self._path, "OpenVINO", error) from error
         finally:

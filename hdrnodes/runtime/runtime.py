@@ -152,7 +152,10 @@ class Runtime:
         network = described.stage(stage).networks[stage]
         first = next(iter(frame.values()))
         height, width = first.shape[:2]
-        tile = self.tile or memory.tile_size(described, self._memory, height, width, is_torch_array(first))
+        executor = self._executor(model, network)  # first: it may be another than was taken, with other memory
+        tile = self.tile or memory.tile_size(
+            described, self._memory, height, width, is_torch_array(first), executor.side_by_side
+        )
         at_once, too_large = None, 0
         while True:
             if (model, stage) in self._fitting:
@@ -161,6 +164,7 @@ class Runtime:
             longest = max(max(y.length, x.length) for y, x in grid)
             if at_once is None:
                 at_once = memory.tiles_at_once(described, self._memory, height, width, longest**2)
+                at_once = min(at_once, executor.most_tiles)
             try:
                 answer = self._joined(model, network, frame, context, where, grid, at_once)
             except MemoryError as error:
@@ -207,7 +211,6 @@ class Runtime:
             return compute(grid)[0]
         wanted = grid if where is None or len(grid) == 1 else _touched(where, grid)
         whole = _zeros_beside(first, (*size, 3))
-        at_once = min(at_once, self._executor(model, network).most_tiles)
         join(whole, grid, in_batches(wanted, at_once), compute)
         return whole
 
@@ -225,7 +228,7 @@ class Runtime:
                 problem = f"network {network.name} has an input {name}, which its stage is not given"
                 raise ModelError(described, problem, f"inputs may be {', '.join(given)}; export the model again")
         executor = self._executor(model, network)
-        with self._turns if executor.takes_turns else nullcontext():
+        with self._turns if executor.side_by_side == 1 else nullcontext():
             inputs = {name: given[name] if executor.on_device else to_numpy(given[name]) for name in network.inputs}
             answer = executor.run(**inputs)
         if shape not in (None, tuple(answer.shape)):
@@ -251,7 +254,10 @@ class Runtime:
         key = (model, network.name)
         with self._loading:
             if key not in self._networks:
-                self._networks[key] = self._choice.load(network, self.settings)
+                try:
+                    self._networks[key] = self._choice.load(network, self.settings)
+                except MemoryError as error:
+                    raise self._out_of_memory(network) from error
             return self._networks[key]
 
 
