@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +10,14 @@ import OpenImageIO as oiio
 
 from hdrnodes import frames
 from hdrnodes.cli.finished import upright_size
+from hdrnodes.machine import cores
 from hdrnodes.runtime import Runtime
+from hdrnodes.runtime.memory import least_memory
 
 READ_COMPUTED_WRITTEN = 3
 
 
-def make_room(plates: Iterable[Path], runtime: Runtime) -> int:
+def make_room(plates: Iterable[Path], models: Iterable[str], runtime: Runtime) -> int:
     """How many pictures to have under way: one read, one in the networks, one written, as far as memory goes.
 
     Where the networks leave cores free, or each picture has a part of them to itself, as many as keep the cores busy.
@@ -24,22 +25,29 @@ def make_room(plates: Iterable[Path], runtime: Runtime) -> int:
 
     Args:
         plates: a file for each picture.
+        models: what is run on them.
         runtime: that has not run yet.
+
+    Raises:
+        ModelError, ExecutorError: as `Runtime.model`.
     """
     sizes = [size for size in map(upright_size, plates) if size]
     on_cpu = runtime.executor.free_memory() is None
     count = 1
     if len(sizes) > 1:
         memory = runtime.settings.memory or int(frames.SHARE * frames.available())
+        least = max((least_memory(runtime.model(name)) for name in models), default=0)
         frame = 3 * 4 * max(width * height for width, height in sizes)
         most = READ_COMPUTED_WRITTEN
         if not on_cpu or runtime.settings.hint == "throughput":
-            most = max(most + 1, (runtime.settings.threads or os.cpu_count() or 1) // 2)
+            most = max(most + 1, (runtime.settings.threads or cores()) // 2)
         most = min(most, len(sizes))
-        count = max((each for each in range(1, most + 1) if frames.in_memory(each * frame, memory)), default=1)
+        one = frames.in_memory(frame, memory)
+        for each in range(2, most + 1):
+            if frames.in_memory(each * frame, memory) and memory - (each - 1) * one >= least:
+                count = each
         if count > 1:
-            others = (count - 1) * frames.in_memory(frame, memory)
-            runtime.settings = replace(runtime.settings, memory=memory - others)
+            runtime.settings = replace(runtime.settings, memory=memory - (count - 1) * one)
     threads = 1 if count > 1 and on_cpu else runtime.settings.threads or 0  # 0 is all cores
     oiio.attribute("threads", threads)
     oiio.attribute("exr_threads", threads)

@@ -99,7 +99,7 @@ def reconstruct(
         shot.frames.append((graph, job.frame))
         resumes = job.frame is not None or len(found.jobs) > 1
         tasks.append(_task(job, graph, shot, context, resumes, preview))
-    at_a_time = make_room((job.source for job in found.jobs), context.needed_runtime())
+    at_a_time = make_room((job.source for job in found.jobs), models_of(usual), context.needed_runtime())
     do_tasks(tasks, teller, failed=found.failed, as_json=as_json, at_a_time=at_a_time)
 
 

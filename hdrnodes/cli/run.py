@@ -63,7 +63,7 @@ def run(
     hashes = model_hashes(models_of(graph), context.known_plugins())
     shot = Shot([(graph, number) for number in numbers])
     tasks = [_task(graph_file, RecordedGraph(graph, hashes, shot, number), number, shot, context) for number in numbers]
-    at_a_time = make_room(_plates(graph, numbers), context.needed_runtime())
+    at_a_time = make_room(_plates(graph, numbers), models_of(graph), context.needed_runtime())
     do_tasks(tasks, teller, failed=failed, as_json=as_json, at_a_time=at_a_time)
 
 
