@@ -109,7 +109,11 @@ def copy(pixels: Pixels) -> Pixels:
     return room
 
 
-def _scratch(size: int) -> mmap.mmap:
+class Scratch(mmap.mmap):
+    """A scratch file in memory. Only of these is memory let go of: a caller's own mapping might lose what is in it."""
+
+
+def _scratch(size: int) -> Scratch:
     folder = os.environ.get("TMPDIR") or ("/var/tmp" if Path("/var/tmp").is_dir() else tempfile.gettempdir())
     try:
         with tempfile.TemporaryFile(dir=folder, prefix="hdrnodes-") as file:
@@ -117,7 +121,7 @@ def _scratch(size: int) -> mmap.mmap:
                 os.posix_fallocate(file.fileno(), 0, size)
             else:
                 file.truncate(size)
-            return mmap.mmap(file.fileno(), size)
+            return Scratch(file.fileno(), size)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.ENOENT, errno.ENOTDIR):
             raise
@@ -139,9 +143,9 @@ def release(pixels: npt.NDArray[np.generic]) -> None:
     owner.madvise(mmap.MADV_DONTNEED, start, min(stop, len(owner)) - start)
 
 
-def scratch_of(pixels: npt.NDArray[np.generic]) -> mmap.mmap | None:
+def scratch_of(pixels: npt.NDArray[np.generic]) -> Scratch | None:
     """The scratch file that an array looks into; None for what lies in memory."""
     owner: object = pixels
     while isinstance(owner, np.ndarray):
         owner = owner.base
-    return owner if isinstance(owner, mmap.mmap) else None
+    return owner if isinstance(owner, Scratch) else None

@@ -50,6 +50,15 @@ def test_released_pixels_are_still_there():
     np.testing.assert_array_equal(image.pixels, noise)
 
 
+def test_a_mapping_of_somebody_elses_keeps_what_is_in_it(tmp_path):
+    path = tmp_path / "frame"
+    path.write_bytes(bytes(4 * 600 * 600 * 3))
+    changed = np.memmap(path, np.float32, "c", shape=(600, 600, 3))  # in memory alone
+    changed[:] = 7
+    frames.release(changed)
+    assert frames.scratch_of(changed) is None and changed.min() == 7
+
+
 def test_the_file_has_no_name_and_goes_with_its_last_array(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with frames.allowed(LITTLE):
