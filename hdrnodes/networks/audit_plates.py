@@ -15,7 +15,7 @@ from hdrnodes.camera.quantisation import quantise
 from hdrnodes.camera.response import apply_response, invert_response
 from hdrnodes.networks.base import StageNetwork
 
-BRIGHTEST = 12.0  # stops over the clip level: the brightest light that a stage is fed here
+BRIGHTEST = 16.0  # stops over the clip level: the most that Hallucinate's ceiling may be set to
 SIZE = (192, 288)  # pixels
 
 

@@ -101,7 +101,16 @@ class Refine(StageNetwork):
 
     def __init__(self) -> None:
         super().__init__()
+        self.white = 1.0  # the size of the clip level inside the network
         self.unet = UNet(inputs=9, bottom=128)
+
+    def make_ready_for_half(self) -> None:
+        """Let light be a sixteenth inside: Hallucinate's brightest, 2^16, is more than half holds. What a convolution
+        and LeakyReLU make of it is a sixteenth, too, where the bias is."""
+        self.white = 1 / 16
+        for part in self.unet.modules():
+            if isinstance(part, nn.Conv2d) and part.bias is not None:
+                part.bias.data *= self.white
 
     def example_inputs(self) -> dict[str, Tensor]:
         return {name: torch.zeros(1, 3, 48, 64) for name in self.same_size}
@@ -109,6 +118,6 @@ class Refine(StageNetwork):
     def forward(self, hallucinated: Tensor, linear: Tensor, dequantized: Tensor) -> Tensor:
         """N x 3 x H x W each: linear; linear 0..1; display-referred 0..1 -> the same shape, linear, >= 0."""
         height, width = hallucinated.shape[-2:]
-        pictures = torch.cat([hallucinated, linear, dequantized], dim=1)
+        pictures = self.white * torch.cat([hallucinated, linear, dequantized], dim=1)
         correction = self.unet(self.as_trunk(continue_edges(pictures, 16)))[..., :height, :width]
-        return torch.relu(hallucinated + in_float32(correction))
+        return torch.relu(hallucinated + in_float32(correction) / self.white)
