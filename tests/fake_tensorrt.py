@@ -200,7 +200,7 @@ class Engine:
         return self.profiles[profile][name]
 
     def create_runtime_config(self):
-        return RuntimeConfig()
+        return None if "configure" in self._module.world.fails else RuntimeConfig()
 
     def create_execution_context(self, config):
         if self._module.__name__ == "tensorrt_rtx":

@@ -490,6 +490,13 @@ def test_a_plan_that_does_not_load_is_built_again_once(world, networks, settings
     assert world.events[-1] == "context released"
 
 
+def test_a_card_that_fails_while_it_is_loaded_is_one_line_and_leaves_nothing(world, networks, settings):
+    world.fails.add("configure")
+    with pytest.raises(ExecutorError, match=r"refine.onnx: cannot be brought to the card: it does not say why"):
+        TensorRT(networks["refine"], settings)
+    assert world.events[-1] == "context released" and world.count("runtime freed") == 1
+
+
 def test_plans_are_of_one_driver_and_card(world, networks, settings):
     TensorRT(networks["refine"], settings).close()
     world.version = 13010

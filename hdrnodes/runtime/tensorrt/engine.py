@@ -29,6 +29,7 @@ class Engine:
 
     Raises:
         PlanError: what the library says of the plan.
+        RuntimeError: what it says when it has loaded it.
     """
 
     def __init__(self, library: Library, device: Device, plan: bytes, jit: Path | None) -> None:
@@ -39,6 +40,16 @@ class Engine:
         if self._engine is None:
             del self._runtime  # now: the error would hold it beyond the context
             raise PlanError(library.complaints())
+        try:
+            self._look()
+        except BaseException:
+            del self._engine  # likewise
+            del self._runtime
+            raise
+
+    def _look(self) -> None:
+        """See what the network takes and gives, and how its contexts are to be made."""
+        module = self._library.module
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
         mode = module.TensorIOMode.INPUT
         self.inputs = [name for name in names if self._engine.get_tensor_mode(name) == mode]
@@ -49,9 +60,11 @@ class Engine:
             {name: self._range(name, profile) for name in self.inputs} for profile in profiles
         ]
         self._config = self._engine.create_runtime_config()
+        if self._config is None:
+            raise RuntimeError(self._library.complaints())
         # Its memory for what is between the layers is ours: one for all stages, which run in turn.
         self._config.set_execution_context_allocation_strategy(module.ExecutionContextAllocationStrategy.USER_MANAGED)
-        self._cache = self._take_kernels() if library.is_rtx else None
+        self._cache = self._take_kernels() if self._library.is_rtx else None
         self._ready: OrderedDict[tuple[tuple[str, Shape], ...], Ready] = OrderedDict()
 
     def ready(self, shapes: Mapping[str, Shape]) -> Ready | None:

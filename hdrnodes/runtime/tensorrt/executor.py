@@ -69,8 +69,11 @@ class TensorRT(Executor):
                 library = library_for(self._device.card.target)
                 plan = Plan(network, onnx, sha256, precision, library, self._device.card, settings.cache)
                 self._engine = _load(plan, self._device)
-        except BaseException:
+        except BaseException as error:
             give_back(self._device)
+            if isinstance(error, RuntimeError | MemoryError | self._device.cuda.Error):
+                problem = f"cannot be brought to the card: {' '.join(str(error).split())[:200]}"
+                raise ExecutorError(onnx, problem, "take another --executor") from error
             raise
         self._library = library
         # Not a __del__: at the interpreter's exit, CUDA would be gone before that is called.
