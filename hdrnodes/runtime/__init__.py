@@ -5,7 +5,10 @@ choose.py     which executor, and why not a better one
 tiles.py      cutting a frame and joining it again without a seam
 memory.py     how large tiles may be (where frames lie is `hdrnodes.frames`)
 reduce.py     the whole frame, made small
-executor.py   what an executor is; openvino.py and torch.py are two
+turns.py      whose turn it is, where pictures are made side by side
+executor.py   what an executor is; openvino.py, tensorrt and torch are three
+kept.py       files of the cache, which compiled.py shows and empties
+gpus.py       the NVIDIA GPUs here
 """
 
 from hdrnodes.runtime.executor import Executor, Settings
