@@ -155,14 +155,20 @@ class Image:
     def to_device(self, device: Any) -> Image:
         """The image with its pixels as a torch tensor on a device ("cuda", "cuda:1"); what is there stays.
 
-        The pixels of an 8-bit plate travel as codes, and are the same float32 there, bit for bit.
+        The pixels of an 8-bit plate travel as codes, and are the same float32 there, bit for bit. What several nodes
+        ask for travels once, and stays for as long as the image does.
         """
         from hdrnodes import transfer
 
         if self.device is None:
+            sent: tuple[str, Image] | None = self.__dict__.get("_sent")
+            if sent is not None and sent[0] == str(device):
+                return sent[1]
             there, codes = transfer.uploaded(self.pixels, device, self.bits)
             image = self.altered(pixels=there)
-            return image.with_bounds(0, 1) if codes else image
+            image = image.with_bounds(0, 1) if codes else image
+            self.__dict__["_sent"] = (str(device), image)
+            return image
         pixels: Any = self.pixels
         there = pixels.to(device)
         return self if there is pixels else self.altered(pixels=there)

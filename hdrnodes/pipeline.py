@@ -1,5 +1,6 @@
 """The main job: the camera's steps undone one after the other.
 
+  +------- plate ----------v
 plate -> Dequantize -> InverseCRF -> Hallucinate -> Refine
               |             +---------- linear ------^
               +---------------------- dequantized ---^
@@ -101,7 +102,7 @@ def add_stages(graph: Graph, source: str, **knobs: Any) -> str:
     """
     nodes = _stage_nodes(knobs)
     dequantize = graph.add(nodes["dequantize"], image=source)
-    inverse_crf = graph.add(nodes["inverse_crf"], image=dequantize)
+    inverse_crf = graph.add(nodes["inverse_crf"], image=dequantize, plate=source)
     hallucinate = graph.add(nodes["hallucinate"], image=inverse_crf)
     if getattr(nodes["hallucinate"], "output", "image") == "mask":
         return hallucinate

@@ -37,7 +37,7 @@ def stage_inputs(stage, height=97, width=131, display=plate):
     display = display(height, width)
     linear = display**2.2
     hallucinated = linear + 20 * np.maximum(linear - 0.9, 0)
-    pixels = {"codes": display, "display": display, "linear": linear, "hallucinated": hallucinated}
+    pixels = {"codes": display, "display": display, "plate": display, "linear": linear, "hallucinated": hallucinated}
     return [{**pixels, "dequantized": display}[name] for name in STAGE_INPUTS[stage]]
 
 
@@ -250,7 +250,7 @@ def test_without_memory_for_the_whole_frame_reduced_it_is_one_line(tiny_model):
         most = 0
 
     with pytest.raises(ExecutorError, match="there is not enough memory to run network linearize; free some"):
-        runtime_of(Starving, tiny_model).run("linearize", "default", plate(8, 9))
+        runtime_of(Starving, tiny_model).run("linearize", "default", plate(8, 9), plate(8, 9))
 
 
 def test_too_little_memory_is_refused_before_anything_runs(tiny_model):

@@ -163,7 +163,7 @@ def test_a_shot_keeps_the_curve_of_its_first_frame(tiny_context):
 
 def test_a_curve_estimated_beforehand_is_the_shots(tiny_context, said):
     frames = [ramp(0, 1), ramp(0, 0.5), display(0, 0, 0)]
-    curve = estimate_shot_curve(frames, tiny_context)
+    curve = estimate_shot_curve([{"image": frame} for frame in frames], tiny_context)
     np.testing.assert_allclose(curve.samples, [(GRID**1.5 + GRID**1.25) / 2], atol=1e-4)
     node = InverseCRF(scope="shot")
     tiny_context.shot_curves[node.shot_key] = curve
@@ -172,9 +172,25 @@ def test_a_curve_estimated_beforehand_is_the_shots(tiny_context, said):
 
 
 def test_a_shot_without_tones_takes_srgb_and_says_so(tiny_context, said):
-    curve = estimate_shot_curve([display(0, 0, 0), display(1, 1, 1)], tiny_context)
+    curve = estimate_shot_curve([{"image": display(0, 0, 0)}, {"image": display(1, 1, 1)}], tiny_context)
     np.testing.assert_array_equal(curve.samples, Curve.named("srgb").samples)
     assert len(said) == 1
+
+
+def test_noise_is_looked_for_in_the_plate_where_that_is_connected(said):
+    from hdrnodes.nodes.base import Context
+
+    random = np.random.default_rng(5)
+    smooth = np.broadcast_to(np.linspace(0.05, 0.9, 96, dtype=np.float32)[:, None, None], (96, 128, 3))
+    noisy = (smooth + 0.02 * random.standard_normal(smooth.shape, np.float32)).clip(0, 1)
+    image, plate, context = Image(smooth), Image(noisy), Context(executor="openvino", say=said.append)
+    alone, told, other = (
+        InverseCRF().process({"image": image, **connected}, context).curves
+        for connected in ({}, {"plate": plate}, {"plate": Image(noisy[:50])})
+    )
+    assert np.abs(told - alone).max() > 1e-3
+    np.testing.assert_array_equal(other, alone)
+    assert said == ["InverseCRF: the plate is scene-linear, or of another size; it is not looked at"]
 
 
 @pytest.mark.parametrize("colorspace", ["KodakLog", "data", "ACEScct", "my camera"])

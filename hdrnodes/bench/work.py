@@ -112,7 +112,7 @@ def _stage(cell: Cell, plate: Path, context: Context, device: Device) -> Work:
     display = np.load(plate.with_suffix(".npy")).astype(np.float32) / np.float32(255)
     if cell.part in ("dequantize", "linearize"):
         pixels = device.place(display)
-        return lambda: context.run(cell.part, cell.model, pixels)
+        return lambda: context.run(cell.part, cell.model, *[pixels] * len(STAGE_INPUTS[cell.part]))
     linear = np.asarray(invert_response(display, Curve.named("srgb").samples), np.float32)
     if cell.part == "hallucinate":
         pixels, where = device.place(linear), device.place(clip_mask(linear))

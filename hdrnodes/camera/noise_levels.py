@@ -73,7 +73,8 @@ def _blocks(display: Array) -> tuple[Array, Array, Array]:
         none = xp.reshape(display, (n, -1))[:, :0]
         return none, none, none
     middle = display[..., 1:-1, 1:-1]
-    level = xp.clip(xp.astype(over_blocks(middle, xp.mean) * LEVELS, xp.int64), 0, LEVELS - 1)
+    # Means of codes fall onto the bounds of levels: a third of the way to the next mean, all libraries round alike.
+    level = xp.clip(xp.astype(over_blocks(middle, xp.mean) * LEVELS + 3e-4, xp.int64), 0, LEVELS - 1)
     whole = (over_blocks(middle, xp.max) < CLIPPED) & (over_blocks(middle, xp.min) > DARK)
     return over_blocks(xp.abs(answer), xp.mean) / MEAN_OF_MASK, level, whole
 

@@ -15,7 +15,7 @@ from hdrnodes.cli.knob_options import READ_OPTIONS, knob_options, read_options, 
 from hdrnodes.cli.models import models_of
 from hdrnodes.cli.plates import check_frames, say_gaps
 from hdrnodes.cli.running import Executing, executor_options, make_context
-from hdrnodes.cli.shot import picture_before, spread
+from hdrnodes.cli.shot import inputs_of, spread
 from hdrnodes.cli.telling import Teller, json_option, log_as_notes, print_json, result, verbose_option
 from hdrnodes.curve import Curve
 from hdrnodes.errors import CurveError, HdrnodesError, ReadError, WriteError
@@ -90,7 +90,9 @@ def _graph(given: dict[str, Any]) -> Graph:
     reading = {knob: given[option] for option, knob in READ_OPTIONS.items() if option in given}
     model = {"model": given["model"]} if "model" in given else {}
     per_channel = {"per_channel": given["per_channel"]} if "per_channel" in given else {}
-    return Graph.chain(Read(**reading), Dequantize(**model), InverseCRF(scope="shot", **model, **per_channel))
+    graph = Graph.chain(Read(**reading), Dequantize(**model), InverseCRF(scope="shot", **model, **per_channel))
+    graph.connect("inverse_crf", plate="read")
+    return graph
 
 
 def _files(plates: Sequence[str], frames: str | None, teller: Teller) -> tuple[list[str], bool]:
@@ -116,26 +118,26 @@ def _files(plates: Sequence[str], frames: str | None, teller: Teller) -> tuple[l
 def _estimate(graph: Graph, files: Sequence[str], context: Context, teller: Teller) -> tuple[Curve | None, int]:
     """The curve, None where no file was of use; and how many of those looked at were not."""
     failures: list[HdrnodesError] = []
-    used: list[Image] = []
+    used: list[str] = []
 
-    def pictures() -> Iterator[Image]:
+    def shown() -> Iterator[dict[str, Image]]:
         for index in spread(len(files)):
             graph.set("read.path", files[index])
             try:
-                picture = picture_before(graph, "inverse_crf", context)
-                if picture.is_linear:
+                inputs = inputs_of(graph, "inverse_crf", context)
+                if inputs["image"].is_linear:
                     problem = "is scene-linear already: there is no camera's response in it"
                     raise CurveError(files[index], problem, "give the picture as the camera made it")
             except (ReadError, CurveError) as error:
                 failures.append(error)
                 teller.error(str(error))
             else:
-                used.append(picture)
-                yield picture
+                used.append(files[index])
+                yield inputs
 
     node = graph.steps["inverse_crf"].node
     assert isinstance(node, InverseCRF)
-    estimated = estimate_shot_curve(pictures(), context, node.model, node.per_channel)
+    estimated = estimate_shot_curve(shown(), context, node.model, node.per_channel)
     return estimated if used else None, len(failures)
 
 

@@ -47,20 +47,18 @@ class Shot:
         for name, step in self.frames[0][0].steps.items():
             node = step.node
             if isinstance(node, InverseCRF) and node.scope == "shot" and node.curve == "estimate":
-                pictures = self._pictures_before(name, context)
-                context.shot_curves[node.shot_key] = estimate_shot_curve(
-                    pictures, context, node.model, node.per_channel
-                )
+                frames = self._inputs_of(name, context)
+                context.shot_curves[node.shot_key] = estimate_shot_curve(frames, context, node.model, node.per_channel)
 
-    def _pictures_before(self, name: str, context: Context) -> Iterator[Image]:
+    def _inputs_of(self, name: str, context: Context) -> Iterator[dict[str, Image]]:
         for index in spread(len(self.frames)):
             graph, frame = self.frames[index]
             try:
-                picture = picture_before(graph, name, context.at_frame(frame))
+                inputs = inputs_of(graph, name, context.at_frame(frame))
             except ReadError:
                 continue  # it is named when its turn comes
-            if not picture.is_linear:
-                yield picture
+            if not inputs["image"].is_linear:
+                yield inputs
 
 
 def fingerprints_of_plates(graph: Graph, frame: int | None) -> dict[str, str | None]:
@@ -83,8 +81,10 @@ def spread(count: int) -> list[int]:
     return [round(each * (count - 1) / (SAMPLES - 1)) for each in range(SAMPLES)]
 
 
-def picture_before(graph: Graph, name: str, context: Context) -> Image:
-    """The picture that a step of a graph would be given."""
-    upstream = Graph(graph.inputs, [graph.steps[name].sources["image"]])
+def inputs_of(graph: Graph, name: str, context: Context) -> dict[str, Image]:
+    """The pictures that a step of a graph would be given, by the names of its inputs."""
+    sources = graph.steps[name].sources
+    upstream = Graph(graph.inputs, list(dict.fromkeys(sources.values())))
     upstream.steps = graph.steps
-    return upstream.run(context)[upstream.outputs[0]]
+    made = upstream.run(context)
+    return {input_name: made[source] for input_name, source in sources.items()}

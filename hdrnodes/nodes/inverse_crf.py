@@ -2,7 +2,9 @@
 
     out = curve(clip(display, 0, 1)), 1.0 where the plate clips
 
-The curve is estimated by a network from the whole frame, or is a standard's, or comes from a file.
+The curve is estimated by a network from the whole frame, or is a standard's, or comes from a file. Edges and noise at
+full size tell of the camera; `plate`, where it is connected, is the picture in which they are as the camera left them,
+before Dequantize.
 
 Source: Liu et al., CVPR 2020. Curves per channel, per shot, and from files are ours.
 """
@@ -10,7 +12,7 @@ Source: Liu et al., CVPR 2020. Curves per channel, per shot, and from files are 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +22,7 @@ from array_api_compat import array_namespace, is_numpy_array
 
 from hdrnodes.camera.clipping import TOP_CODE
 from hdrnodes.camera.response import constrain_curve, invert_response
+from hdrnodes.clean import clean
 from hdrnodes.curve import SAMPLES, Curve
 from hdrnodes.errors import KnobError
 from hdrnodes.image import LINEAR, SRGB, Image, Pixels
@@ -36,6 +39,7 @@ LEAST_SPREAD = 4 / 255  # of unclipped values in a channel; below, a frame says 
 class InverseCRF(Node):
     """Undo the camera's response: display-referred becomes scene-linear. Linear pictures pass unchanged."""
 
+    optional_inputs = ("plate",)
     on_device = True
 
     curve: str = Knob(
@@ -49,21 +53,21 @@ class InverseCRF(Node):
     model: str = Knob("default", doc="A name that `hdrnodes doctor` lists.")
 
     def process(self, inputs: dict[str, Image], context: Context) -> Image:
-        plate = inputs["image"]
-        if not plate.is_linear and (self.curve == "estimate" or context.runtime):
-            plate = context.on_device(plate)
-        plate = without_bad_values(plate, self.name, context)
-        if plate.is_linear:
+        image = inputs["image"]
+        if not image.is_linear and (self.curve == "estimate" or context.runtime):
+            image = context.on_device(image)
+        image = without_bad_values(image, self.name, context)
+        if image.is_linear:
             context.say("InverseCRF: skipped, for the picture is scene-linear")
-            return plate
-        if not is_camera_encoded(plate.colorspace):
+            return image
+        if not is_camera_encoded(image.colorspace):
             context.warn(
-                f"InverseCRF: {plate.colorspace} is taken for a camera's response, which it is not known to be; if it "
+                f"InverseCRF: {image.colorspace} is taken for a camera's response, which it is not known to be; if it "
                 "is a logarithm or data, say what it is (Read's colorspace, --read-colorspace) and convert it "
                 "(ColorSpace)"
             )
-        curve = self.find_curve(plate, context)
-        display, cover = straight_display(plate)
+        curve = self.find_curve(image, context, inputs.get("plate"))
+        display, cover = straight_display(image)
         samples = beside(display, curve.samples)
 
         def linearize(display: Any, cover: Any) -> Any:
@@ -71,11 +75,11 @@ class InverseCRF(Node):
             return linear if cover is None else linear * cover
 
         linear = pixelwise(linearize, display, cover, reuse=None if cover is None else display)
-        image = replace(plate.with_rgb(linear, _linear_space(plate.colorspace)), curves=curve.samples)
-        return image.with_bounds(0, 1) if cover is None else image
+        light = replace(image.with_rgb(linear, _linear_space(image.colorspace)), curves=curve.samples)
+        return light.with_bounds(0, 1) if cover is None else light
 
-    def find_curve(self, plate: Image, context: Context) -> Curve:
-        """The curve that `process` would use for this plate."""
+    def find_curve(self, image: Image, context: Context, plate: Image | None = None) -> Curve:
+        """The curve that `process` would use for this image, and the plate that it was; None: the same."""
         if self.curve in ("srgb", "bt709"):
             return Curve.named(self.curve)
         if self.curve != "estimate":
@@ -84,9 +88,9 @@ class InverseCRF(Node):
                 raise KnobError("InverseCRF.curve", f"{self.curve!r} is not allowed", f"give {allowed}")
             return Curve.load(self.curve)
         if self.scope == "frame":
-            return estimate_curve(plate, context, self.model, self.per_channel)
+            return estimate_curve(image, context, self.model, self.per_channel, plate)
         if self.shot_key not in context.shot_curves:
-            curve = estimate_curve(plate, context, self.model, self.per_channel)
+            curve = estimate_curve(image, context, self.model, self.per_channel, plate)
             # Frames may run side by side: the first to come sets the shot's.
             context.shot_curves.setdefault(self.shot_key, curve)
         return context.shot_curves[self.shot_key]
@@ -97,23 +101,28 @@ class InverseCRF(Node):
         return f"{self.model}{', per channel' if self.per_channel else ''}"
 
 
-def estimate_curve(plate: Image, context: Context, model: str = "default", per_channel: bool = False) -> Curve:
-    """The inverse response of the camera that took a plate; sRGB's where it does not tell, and says so.
+def estimate_curve(
+    image: Image, context: Context, model: str = "default", per_channel: bool = False, plate: Image | None = None
+) -> Curve:
+    """The inverse response of the camera that took a picture; sRGB's where it does not tell, and says so.
 
     Args:
-        plate: display-referred.
+        image: display-referred.
         per_channel: estimate red, green and blue from themselves alone, each shown to the network as grey. One
             without tones takes the mean of the others' curves.
+        plate: the image before it was dequantized, of the same size; None: the same.
     """
-    display, _ = straight_display(plate)
+    display, _ = straight_display(image)
     xp = array_namespace(display)
     telling = _channels_that_tell(display)
-    shown = [display]
+    shown = [(display, display if plate is None else _as_written(plate, image, context))]
     if per_channel:
-        shown = [xp.broadcast_to(display[..., channel, None], display.shape) for channel in range(3)]
+        shown = [
+            tuple(xp.broadcast_to(each[..., channel, None], each.shape) for each in shown[0]) for channel in range(3)
+        ]
     # A GPU is asked once, for all that it found.
-    if plate.device is not None or telling.any():
-        found = [telling, *(context.run("linearize", model, each) for each in shown)]
+    if image.device is not None or telling.any():
+        found = [telling, *(context.run("linearize", model, *each) for each in shown)]
         told = to_numpy(xp.concat([xp.astype(each, xp.float32) for each in found]))
         telling, raw = told[:3] > 0, told[3:].reshape(-1, SAMPLES)
     if not telling.any():
@@ -126,17 +135,26 @@ def estimate_curve(plate: Image, context: Context, model: str = "default", per_c
     return Curve(constrain_curve(raw), source="estimate")
 
 
+def _as_written(plate: Image, image: Image, context: Context) -> Pixels:
+    """The plate's colours beside the image's; the image's own where the plate is no such picture."""
+    if plate.is_linear or plate.rgb.shape != image.rgb.shape:
+        context.warn("InverseCRF: the plate is scene-linear, or of another size; it is not looked at")
+        return straight_display(image)[0]
+    plate = plate.to_host() if image.device is None else context.on_device(plate)
+    return straight_display(clean(plate)[0])[0]
+
+
 def estimate_shot_curve(
-    images: Iterable[Image], context: Context, model: str = "default", per_channel: bool = False
+    frames: Iterable[Mapping[str, Image]], context: Context, model: str = "default", per_channel: bool = False
 ) -> Curve:
     """One curve for a shot: the mean of its frames' curves, which rises as they do.
 
     Args:
-        images: a few frames spread over the shot, display-referred; taken one by one. Those without tones are
-            left out.
+        frames: a few spread over the shot, each as the node is given it: `image`, display-referred, and perhaps
+            `plate`; taken one by one. Those without tones are left out.
     """
-    telling = (image for image in images if to_numpy(_channels_that_tell(straight_display(image)[0])).any())
-    curves = [estimate_curve(image, context, model, per_channel).samples for image in telling]
+    telling = (each for each in frames if to_numpy(_channels_that_tell(straight_display(each["image"])[0])).any())
+    curves = [estimate_curve(each["image"], context, model, per_channel, each.get("plate")).samples for each in telling]
     if not curves:
         context.warn("InverseCRF: no frame of the shot has the tones to estimate a curve from; takes sRGB's")
         return Curve.named("srgb")

@@ -34,10 +34,10 @@ log = logging.getLogger("hdrnodes")
 Array = Any  # numpy's, or a torch tensor
 
 # What each stage is fed, in order. Its networks name those of them that they take; linearize's may ask for `edges` and
-# `noise` too, what `hdrnodes.camera.edges` and `hdrnodes.camera.noise_levels` find in the whole frame.
+# `noise` too, what `hdrnodes.camera.edges` and `hdrnodes.camera.noise_levels` find in the plate.
 STAGE_INPUTS = {
     "dequantize": ("codes",),
-    "linearize": ("display",),
+    "linearize": ("display", "plate"),
     "hallucinate": ("linear",),
     "refine": ("hallucinated", "linear", "dequantized"),
 }
@@ -109,8 +109,8 @@ class Runtime:
         description = self.model(model).stage(stage)
         frame = dict(zip(STAGE_INPUTS[stage], pixels, strict=True))
         if stage == "linearize":
-            network, given = description.networks[stage], _reduced(frame, description.overview)
-            given |= _told_at_full_size(frame["display"], network.inputs)
+            network, given = description.networks[stage], _reduced({"display": frame["display"]}, description.overview)
+            given |= _told_at_full_size(frame["plate"], network.inputs)
             return self._ask_once(model, network, given, (1, SAMPLES))[0]
         context = {}
         if overview := description.networks.get(f"{stage}_overview"):

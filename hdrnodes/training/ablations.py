@@ -52,7 +52,7 @@ def _graph(model: str, left_out: str, curve: str) -> Graph:
     dequantized = last = "image"
     if left_out != "dequantize":
         dequantized = last = graph.add(Dequantize(model=model), image=last)
-    linear = last = graph.add(InverseCRF(model=model, curve=curve), image=last)
+    linear = last = graph.add(InverseCRF(model=model, curve=curve), image=last, plate="image")
     if left_out != "hallucinate":
         last = graph.add(Hallucinate(model=model), image=last)
     if left_out != "refine":

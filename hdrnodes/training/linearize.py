@@ -16,14 +16,14 @@ from hdrnodes.training.recipe import LinearizeRecipe, LinearizeWeights
 from hdrnodes.training.validation_plates import ValidationSet
 
 
-def estimated_curve(network: nn.Module, display: Tensor) -> Tensor:
-    """The network's curve for whole frames, display-referred, N x 3 x H x W -> N x 1024.
+def estimated_curve(network: nn.Module, display: Tensor, plate: Tensor | None = None) -> Tensor:
+    """The network's curve for whole frames, display-referred, and the plates that they were: N x 3 x H x W -> N x 1024.
 
     In float32 whatever the rest is trained in: the basis rounded to bfloat16 moves each curve by 0.026 RMS (measured),
     a third of what there is to find; rounded to TF32, which a GPU may take, by 0.0001.
     """
     with torch.autocast(display.device.type, enabled=False):
-        curve: Tensor = network(display.float())
+        curve: Tensor = network(display.float(), *(() if plate is None else (plate.float(),)))
     return curve
 
 

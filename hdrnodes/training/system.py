@@ -51,7 +51,7 @@ class System(nn.Module):
     def forward(self, codes: Tensor) -> Answers:
         """N x 3 x H x W float32, code values / 255, 0..1."""
         dequantized = torch.where(codes >= TOP_CODE, codes, self.stages["dequantize"](codes))
-        curve = estimated_curve(self.stages["linearize"], dequantized)
+        curve = estimated_curve(self.stages["linearize"], dequantized, codes)
         linear = invert_response(dequantized, curve[:, None])
         hallucinated = with_invented(self.stages["hallucinate"], linear)
         refined = hallucinated

@@ -37,7 +37,7 @@ class ReducedFrame(nn.Module):
 
     Args:
         network: takes one picture, reduced; and perhaps `edges` and `noise`, what `hdrnodes.camera.edges` and
-            `hdrnodes.camera.noise_levels` find in it at full size.
+            `hdrnodes.camera.noise_levels` find at full size, in the plate as the camera wrote it.
         longer_side: pixels, of the reduced frame.
     """
 
@@ -47,11 +47,11 @@ class ReducedFrame(nn.Module):
         wanted = network.example_inputs()
         self.told = [tell for name, tell in (("edges", edge_evidence), ("noise", noise_by_level)) if name in wanted]
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        answer: Tensor = self.network(*self.seen(pixels))
+    def forward(self, pixels: Tensor, plate: Tensor | None = None) -> Tensor:
+        answer: Tensor = self.network(*self.seen(pixels, plate))
         return answer
 
-    def seen(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """What the network is given of whole frames, N x 3 x H x W."""
+    def seen(self, pixels: Tensor, plate: Tensor | None = None) -> tuple[Tensor, ...]:
+        """What the network is given of whole frames, N x 3 x H x W, and the plates that they were; None: the same."""
         reduced = overview(pixels, self.longer_side)
-        return (reduced, *(tell(pixels.detach()) for tell in self.told))
+        return (reduced, *(tell((pixels if plate is None else plate).detach()) for tell in self.told))
