@@ -126,6 +126,22 @@ def test_turns_go_by_the_order_of_pictures_not_of_arrival():
     assert order == [1, 2, 2, 3, 4]
 
 
+def test_so_many_have_their_turn_side_by_side():
+    turns, together, most = Turns(2), threading.Barrier(2), []
+    inside = set()
+
+    def work(number):
+        with picture(number, threading.Event()), turns:
+            inside.add(number)
+            most.append(len(inside))
+            together.wait(10)
+            inside.remove(number)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert max(most) == 2
+
+
 def test_who_is_to_stop_gets_no_turn_and_leaves_it_to_others():
     turns, stop = Turns(), threading.Event()
 

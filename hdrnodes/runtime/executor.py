@@ -62,8 +62,8 @@ class Executor(ABC):
 
     Attributes:
         most_tiles: of one size that `run` takes at a time, as N; a class may say so, too.
-        side_by_side: how many runs it does at once, called from many threads, each with memory of its own; of 1, the
-            networks of a program take turns.
+        side_by_side: how many threads call `run` at a time, for any network of a program; each run has memory of its
+            own.
     """
 
     name: ClassVar[str]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -76,7 +75,7 @@ class Runtime:
         self._networks: dict[tuple[str, str], Executor] = {}
         self._memories: dict[type[Executor], int] = {}
         self._loading = Lock()
-        self._turns = Turns()
+        self._turns: dict[int, Turns] = {}  # by how many run side by side
 
     @property
     def executor(self) -> type[Executor]:
@@ -228,7 +227,7 @@ class Runtime:
                 problem = f"network {network.name} has an input {name}, which its stage is not given"
                 raise ModelError(described, problem, f"inputs may be {', '.join(given)}; export the model again")
         executor = self._executor(model, network)
-        with self._turns if executor.side_by_side == 1 else nullcontext():
+        with self._turns[executor.side_by_side]:
             inputs = {name: given[name] if executor.on_device else to_numpy(given[name]) for name in network.inputs}
             answer = executor.run(**inputs)
         if shape not in (None, tuple(answer.shape)):
@@ -258,7 +257,9 @@ class Runtime:
                     self._networks[key] = self._choice.load(network, self.settings)
                 except MemoryError as error:
                     raise self._out_of_memory(network) from error
-            return self._networks[key]
+            executor = self._networks[key]
+            self._turns.setdefault(executor.side_by_side, Turns(executor.side_by_side))
+            return executor
 
 
 def _reduced(frame: Mapping[str, Array], longer_side: int) -> dict[str, Array]:

@@ -29,24 +29,27 @@ def picture(number: int, stop: Event) -> Iterator[None]:
 class Turns:
     """A lock that, of those who wait, lets in who makes the earliest picture.
 
+    Args:
+        side_by_side: how many are let in at a time.
+
     Raises:
         KeyboardInterrupt: where it is waited for, by who makes a picture that is to stop.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, side_by_side: int = 1) -> None:
         self._change = Condition()
         self._waiting: list[int] = []
-        self._taken = False
+        self._free = side_by_side
 
     def __enter__(self) -> None:
         number, stop = _picture.get((0, Event()))
         with self._change:
             heapq.heappush(self._waiting, number)
             try:
-                self._change.wait_for(lambda: stop.is_set() or not self._taken and self._waiting[0] == number)
+                self._change.wait_for(lambda: stop.is_set() or self._free and self._waiting[0] == number)
                 if stop.is_set():
                     raise KeyboardInterrupt
-                self._taken = True
+                self._free -= 1
             finally:
                 self._waiting.remove(number)
                 heapq.heapify(self._waiting)
@@ -56,5 +59,5 @@ class Turns:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._change:
-            self._taken = False
+            self._free += 1
             self._change.notify_all()
