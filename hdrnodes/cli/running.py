@@ -101,7 +101,7 @@ _OPTIONS = (
         "--hint",
         type=click.Choice(["latency", "throughput"]),
         default="latency",
-        help="Whether one frame should be ready soon, or many an hour (which takes more memory).",
+        help="Whether one frame should be ready soon, or, by openvino, many an hour (which takes more memory).",
     ),
 )
 EXECUTOR_OPTIONS = ("--executor", "--tile", "--memory", "--precision", "--threads", "--hint")  # for panels of the help

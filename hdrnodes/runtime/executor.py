@@ -39,7 +39,7 @@ class Settings:
         precision: of the networks' insides; pixels are float32 whatever it is. "auto" is what the executor does best
             without a visible error: fp16 on a GPU, float32 on a CPU.
         threads: of a CPU; None for all cores.
-        hint: whether one frame should be ready soon, or many per hour.
+        hint: whether one frame should be ready soon, or many per hour; a wish, which executors may pass over.
         memory: bytes that hdrnodes may take of the machine's memory; None for what is free.
         cache: a folder for what is worth keeping between starts, each executor's in one of its name, which
             `hdrnodes doctor --clear-cache` removes; None to keep nothing.
