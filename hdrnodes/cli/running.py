@@ -94,7 +94,7 @@ _OPTIONS = (
         type=click.Choice(["auto", "float32", "fp16", "bf16"]),
         default="auto",
         help="Of the networks' insides; auto is fp16 on a GPU, float32 on a CPU. bf16, where a CPU has it, is faster, "
-        "and off by 0.004 stops RMS, by 0.024 where the plate clipped (of default in openvino, means over 24 plates).",
+        "and off by 0.004 stops RMS, by 0.026 where the plate clipped (of default in openvino, means over 24 plates).",
     ),
     click.option("--threads", type=click.IntRange(1, 1024), metavar="NUMBER", help="Of a CPU; all if not given."),
     click.option(
