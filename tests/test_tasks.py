@@ -88,7 +88,15 @@ def test_what_no_picture_can_do_without_is_said_once_and_stops_the_others(teller
     assert stdout.count("not tried: model: is damaged") == 8 and not tried
 
 
-def test_what_was_done_when_the_user_stopped_is_told_of(teller, capfd):
+@pytest.fixture
+def interruptible():
+    """Shells start what is to run in the background with Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_what_was_done_when_the_user_stopped_is_told_of(teller, capfd, interruptible):
     done = threading.Event()
 
     def interrupted(say):

@@ -29,7 +29,7 @@ def _make(stage: str) -> nn.Module:
 
 def _export(stage: str, network: Any) -> StageExport:
     if stage == "dequantize":
-        return StageExport("default", {"dequantize": network}, multiple=16, halo=80)
+        return StageExport("default", {"dequantize": network}, multiple=16, halo=96)
     if stage == "linearize":
         return StageExport("default", {"linearize": network.network}, overview=LINEARIZE_OVERVIEW)
     parts = {stage: network.network, f"{stage}_overview": network.overview_network}

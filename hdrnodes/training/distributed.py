@@ -105,13 +105,15 @@ def together(device: str = "cpu") -> Iterator[Workers]:
         timeout=PATIENCE,
         device_id=own if own.type == "cuda" else None,
     )
+    workers = Workers(rank, count, own)
     try:
-        yield Workers(rank, count, own)
+        yield workers
     except BaseException:
         # Counted before connections break: whoever fails first speaks, and who fails for it does not.
         if _failed_before(store):
             raise SystemExit(1) from None
         raise
+    workers.wait()  # the first process keeps what the others meet at: it must not be gone before they are done
     dist.destroy_process_group()
 
 
