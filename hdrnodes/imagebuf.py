@@ -31,6 +31,8 @@ _LAYOUT_NAMES = {
     "thumbnail_image",
 }
 
+_INT = np.iinfo(np.int32)
+
 # Attributes whose type does not follow from their value in Python.
 _TYPES = {
     "smpte:TimeCode": "timecode",
@@ -101,23 +103,29 @@ def spec_of_image(image: Image, pixel_type: str) -> ImageSpec:
 
 
 def set_attributes(spec: ImageSpec, attributes: Mapping[str, object]) -> None:
-    """Put attributes into a spec: numbers, text, and sequences or arrays of numbers; anything else as text."""
+    """Put attributes into a spec: numbers, text, and sequences or arrays of numbers; anything else as text.
+
+    So are whole numbers past 32 bits with a sign, the flags in a camera's own notes among them: EXR has no others, and
+    would write them as negative numbers.
+    """
     for name, value in attributes.items():
-        if isinstance(value, (bool, np.bool_, np.integer)):
-            spec.attribute(name, int(value))
-        elif isinstance(value, np.floating):
-            spec.attribute(name, float(value))
-        elif isinstance(value, (int, float, str)):
+        if isinstance(value, (str, float)):
             spec.attribute(name, value)
-        elif isinstance(value, bytes):
+        elif isinstance(value, bytes) and value:
             spec.attribute(name, f"uint8[{len(value)}]", value)
         else:
-            array = np.asarray(value)
-            kind = {"i": "int", "u": "uint", "f": "float"}.get(array.dtype.kind)
-            if kind is None or not array.size:
-                spec.attribute(name, str(value))
-            else:
-                spec.attribute(name, _TYPES.get(name, f"{kind}[{array.size}]"), array.ravel().tolist())
+            _set_numbers(spec, name, value)
+
+
+def _set_numbers(spec: ImageSpec, name: str, value: object) -> None:
+    array = np.asarray(value)
+    kind = {"b": "int", "i": "int", "u": "int", "f": "float"}.get(array.dtype.kind)
+    if kind is None or not array.size or (kind == "int" and (array.max() > _INT.max or array.min() < _INT.min)):
+        spec.attribute(name, str(value))
+    elif array.ndim:
+        spec.attribute(name, _TYPES.get(name, f"{kind}[{array.size}]"), array.ravel().tolist())
+    else:
+        spec.attribute(name, kind, array.item())
 
 
 def _metadata(spec: ImageSpec) -> dict[str, object]:

@@ -105,6 +105,17 @@ def test_alpha_depth_windows_metadata_curves_and_the_record_are_in_the_header(tm
     assert back.channels == image.channels and back.metadata["smpte:TimeCode"] == (1, 2)
 
 
+@pytest.mark.parametrize("name", ["a.exr", "a.png", "a.jpg", "a.tif"])
+@given(value=st.one_of(st.integers(), st.lists(st.integers()), st.binary(max_size=9), st.floats(), st.booleans()))
+@settings(max_examples=60, deadline=None)
+def test_no_number_in_a_header_stops_a_file_from_being_written(name, value, tmp_path_factory):
+    path = tmp_path_factory.mktemp("header") / name
+    write(Image(noise(2, 2, 3), colorspace=LINEAR, metadata={"Canon:ModelID": value}), path)
+    if isinstance(value, int) and name == "a.exr":
+        back = read(path).metadata["Canon:ModelID"]
+        assert str(back) == str(int(value)) and isinstance(back, int) == (-(2**31) <= value < 2**31)
+
+
 def test_straight_alpha_becomes_associated_in_exr_and_stays_in_png(tmp_path):
     pixels = np.round(noise(6, 6, 4) * 255) / 255
     pixels[0, :, 3] = 0
