@@ -64,6 +64,11 @@ class Network(_Frozen):
     batched: bool = False  # whether its graphs take several pictures at once; those of older exports take one
     config: dict[str, Any] = {}  # keyword arguments of the torch module
 
+    @property
+    def sees_whole_frame(self) -> bool:
+        """Whether it is fed the whole frame, made small where its stage has an `overview`; others are fed tiles."""
+        return self.name == "linearize" or self.name.endswith("_overview")
+
     def verified_onnx(self, precision: Literal["float32", "fp16"] = "float32") -> Path:
         """The path of the ONNX file in a precision.
 

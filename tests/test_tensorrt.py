@@ -677,7 +677,12 @@ def test_ranges():
     assert range_of(FRAMES[3], "window", (-1, 4)) == ((1, 4), (4, 4), (16, 4))
     assert range_of(FRAMES[0], "context", (-1, 16, -1, -1))[2] == (1, 16, 1024, 1024)
     assert range_of(FRAMES[0], "curve", (1, 1024)) is None
-    assert profiles_of("hallucinate") == FRAMES and profiles_of("linearize") == WHOLE_FRAME
+
+
+def test_networks_that_see_the_whole_frame_have_profiles_of_their_own(networks):
+    wanted = {"hallucinate": FRAMES, "hallucinate_overview": WHOLE_FRAME, "linearize": WHOLE_FRAME}
+    named = {name: networks["hallucinate"].model_copy(update={"name": name}) for name in wanted}
+    assert {name: profiles_of(network) for name, network in named.items()} == wanted
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from hdrnodes import frames
-from hdrnodes.models import Model, Network, Stage
+from hdrnodes.models import Model, Network
 from hdrnodes.runtime.tiles import least_tile
 
 WITH_COPIES = 1.7
@@ -50,9 +50,10 @@ def _pixels(model: Model, memory: int, height: int, width: int, on_device: bool,
 def least_memory(model: Model) -> int:
     """Bytes that a job with this model takes at least: frames in scratch files, tiles as small as halos allow."""
     tiles = sum(
-        bytes_per_pixel(_tiled(name, stage)) * least_tile(stage.halo, stage.multiple) ** 2
-        for name, stage in model.stages.items()
-        if name != "linearize"
+        bytes_per_pixel(network) * least_tile(stage.halo, stage.multiple) ** 2
+        for stage in model.stages.values()
+        for network in stage.networks.values()
+        if not network.sees_whole_frame
     )
     return frames.PROCESS + int(tiles) + _whole_frame_bytes(model, 0, 0)
 
@@ -62,22 +63,17 @@ def bytes_per_pixel(network: Network) -> float:
     return WITH_COPIES * network.bytes_per_pixel
 
 
-def _tiled(name: str, stage: Stage) -> Network:
-    return stage.networks[name]
-
-
 def _tiled_bytes(model: Model) -> float:
     """For each pixel of a tile, of all networks that are fed tiles."""
-    tiled = [_tiled(name, stage) for name, stage in model.stages.items() if name != "linearize"]
-    return sum(map(bytes_per_pixel, tiled)) or 1.0
+    return sum(bytes_per_pixel(network) for network in model.networks() if not network.sees_whole_frame) or 1.0
 
 
 def _whole_frame_bytes(model: Model, height: int, width: int) -> int:
     """Of the networks that see the whole frame, reduced as a rule."""
     total = 0.0
-    for name, stage in model.stages.items():
+    for stage in model.stages.values():
         pixels = stage.overview**2 or height * width
         for network in stage.networks.values():
-            if name == "linearize" or network.name != name:
+            if network.sees_whole_frame:
                 total += bytes_per_pixel(network) * pixels
     return int(total)

@@ -66,10 +66,9 @@ def _options(network: Network, settings: Settings) -> dict[str, Any]:
         raise ExecutorError("executor openvino", problem, "fp16 is for GPUs; give --precision auto")
     if settings.precision == "bf16" and "BF16" not in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise ExecutorError("executor openvino", "was asked for bf16, which this CPU has not", "give --precision auto")
-    whole_frame = network.name == "linearize" or network.name.endswith("_overview")
     options: dict[str, Any] = {
         # Where the CPU has bfloat16, OpenVINO would take it unasked.
-        "INFERENCE_PRECISION_HINT": "bf16" if settings.precision == "bf16" and not whole_frame else "f32",
+        "INFERENCE_PRECISION_HINT": "bf16" if settings.precision == "bf16" and not network.sees_whole_frame else "f32",
         "PERFORMANCE_HINT": settings.hint.upper(),
     }
     if settings.threads is not None:

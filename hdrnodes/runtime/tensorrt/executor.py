@@ -17,7 +17,7 @@ from hdrnodes.runtime.tensorrt.device import ALIGNED, Device, give_back, take_de
 from hdrnodes.runtime.tensorrt.engine import Engine, PlanError, Ready
 from hdrnodes.runtime.tensorrt.library import library_for, why_no_library
 from hdrnodes.runtime.tensorrt.plans import Plan, onnx_of
-from hdrnodes.runtime.tensorrt.profiles import TILES, WHOLE_FRAME, Shape, profiles_of
+from hdrnodes.runtime.tensorrt.profiles import TILES, Shape
 
 
 class TensorRT(Executor):
@@ -62,7 +62,7 @@ class TensorRT(Executor):
         onnx, sha256, precision = onnx_of(network, settings.precision)
         self._path = onnx
         self.most_tiles = TILES.most_tiles if network.batched else 1
-        self._whole_frame = profiles_of(network.name) == WHOLE_FRAME
+        self._sees_whole_frame = network.sees_whole_frame
         self._device = take_device()
         try:
             with self._device.current():
@@ -145,7 +145,7 @@ class TensorRT(Executor):
             most = self._engine.most(name)
             if len(shape) == len(most) and any(a > b for a, b in zip(shape, most, strict=True)):
                 problem = f"{name} may have the shape {most} at the most as it is compiled, not {shape}"
-                if self._whole_frame:
+                if self._sees_whole_frame:
                     raise ExecutorError(self._path, problem, "take another --executor")
                 raise MemoryError(problem)  # smaller tiles help, as they do where memory is short
         given = ", ".join(f"{name} {shape}" for name, shape in shapes.items())

@@ -70,7 +70,7 @@ class Plan:
         card = self.card
         built_from = {
             "onnx": self.sha256,
-            "profiles": [asdict(profile) for profile in profiles_of(self.network.name)],
+            "profiles": [asdict(profile) for profile in profiles_of(self.network)],
             "library": [self.library.name, self.library.version],
             "platform": [sys.platform, platform.machine()],
             "card": [card.target] if self.library.is_rtx else [card.target, card.name, card.driver],
@@ -115,7 +115,7 @@ class Plan:
             ExecutorError: it cannot be built.
         """
         timing = self.path and self.path.with_name(f"{self.library.version}-{self.card.target}.timing")
-        return build_plan(self.library, self.onnx, profiles_of(self.network.name), self.card.target, timing)
+        return build_plan(self.library, self.onnx, profiles_of(self.network), self.card.target, timing)
 
 
 def onnx_of(network: Network, precision: str) -> tuple[Path, str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hdrnodes.models import Network
+
 Shape = tuple[int, ...]
 Range = tuple[Shape, Shape, Shape]  # least, best, most
 
@@ -33,9 +35,9 @@ FRAMES = (PREVIEW, HD, UHD, TILES)
 WHOLE_FRAME = (PREVIEW, UHD)  # of networks that are fed whole frames, made small as a rule
 
 
-def profiles_of(network: str) -> tuple[Profile, ...]:
-    """The profiles that a plan of the network of that name has, smallest first."""
-    return WHOLE_FRAME if network == "linearize" or network.endswith("_overview") else FRAMES
+def profiles_of(network: Network) -> tuple[Profile, ...]:
+    """The profiles that a plan of a network has, smallest first."""
+    return WHOLE_FRAME if network.sees_whole_frame else FRAMES
 
 
 def range_of(profile: Profile, name: str, shape: Sequence[int]) -> Range | None:
