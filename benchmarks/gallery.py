@@ -27,6 +27,7 @@ from hdrnodes.image import SRGB, Image, Pixels
 from hdrnodes.metrics.protocols import PROTOCOLS
 from hdrnodes.nodes.base import Context
 from hdrnodes.preview import STOPS, joined, labelled
+from hdrnodes.primaries import LUMINANCE
 from hdrnodes.runtime.reduce import reduce
 from hdrnodes.training.responses import measured_responses
 from hdrnodes.training.scenes import Scenes
@@ -135,8 +136,7 @@ def with_mirror_ball(scenes: Scenes, index: torch.Tensor, plate: Plate, light: t
 
 def errors(found: Pixels, truth: Pixels) -> tuple[float, float, float]:
     """RMSE of log2 luminance inside what clipped and outside; of the 99.9th percentile, stops."""
-    weights = np.float32([0.2126, 0.7152, 0.0722])
-    both = [np.log2(np.maximum(each @ weights, 1e-4)) for each in (found, truth)]
+    both = [np.log2(np.maximum(each @ np.float32(LUMINANCE), 1e-4)) for each in (found, truth)]
     apart, inside = both[0] - both[1], truth.max(axis=2) >= 1
     peaks = [np.percentile(each, 99.9) for each in both]
     return *(float(np.sqrt(np.mean(apart[where] ** 2))) for where in (inside, ~inside)), float(peaks[0] - peaks[1])

@@ -22,6 +22,8 @@ CHROMATICITIES: dict[str, tuple[float, ...]] = {
     "ap1": (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, *ACES_WHITE),
 }
 
+LUMINANCE = (0.2126, 0.7152, 0.0722)  # weights of linear rec709, as BT.709-6 rounds them
+
 _NAME = re.compile(r"[a-z0-9]+_([a-z0-9]+)_(scene|display)")
 
 

@@ -10,10 +10,10 @@ from typing import Any
 from array_api_compat import array_namespace
 
 from hdrnodes.camera.spread import spread
+from hdrnodes.primaries import LUMINANCE
 
 Array = Any
 
-LUMINANCE = (0.2126, 0.7152, 0.0722)  # BT.709
 DARKEST = 2.0**-8  # of the clip level; what is darker is not lifted further
 MIDDLE = 0.18  # stays as it is
 SMOOTHEST = 0.1  # of the longer side: the standard deviation of the blur

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from hdrnodes.errors import TrainingError
+from hdrnodes.primaries import LUMINANCE
 
-LUMINANCE = (0.2126, 0.7152, 0.0722)  # BT.709
 DARK = 2.0**-8  # of the clip level: below, a log says more of noise than of light
 BLACK, WHITE = 6 / 255, 249 / 255  # grey of the plate, and beyond (Liu et al.: their data loader)
 CELL = 16  # pixels: of each cell the brightest is compared

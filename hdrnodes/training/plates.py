@@ -12,7 +12,7 @@ from torch import Tensor
 from hdrnodes.camera.exposure import expose, stops_to_clip
 from hdrnodes.camera.resizing import resize
 from hdrnodes.errors import TrainingError
-from hdrnodes.training.losses import LUMINANCE
+from hdrnodes.primaries import LUMINANCE
 from hdrnodes.training.photograph import Plates, photograph, shown_smaller, some_through_a_lens
 from hdrnodes.training.randomness import Lots, normal, uniform
 from hdrnodes.training.responses import Responses
