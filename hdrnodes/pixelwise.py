@@ -23,6 +23,7 @@ import numpy.typing as npt
 from array_api_compat import device, is_numpy_array
 
 from hdrnodes import frames
+from hdrnodes.machine import cores
 
 Array = Any
 
@@ -156,7 +157,7 @@ def _share(work: Callable[[slice], None], bands: Sequence[slice]) -> None:
                 return
             work(rows)
 
-    others = min(_threads.get() or _cores(), len(bands)) - 1
+    others = min(_threads.get() or cores(), len(bands)) - 1
     # Each has this thread's context, and with it numpy's errstate.
     helping = [_helpers().submit(copy_context().run, work_on) for _ in range(others)]
     try:
@@ -172,13 +173,7 @@ def _share(work: Callable[[slice], None], bands: Sequence[slice]) -> None:
 
 @cache
 def _helpers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max(1, _cores() - 1), "hdrnodes-pixels")
-
-
-@cache
-def _cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return ThreadPoolExecutor(max(1, cores() - 1), "hdrnodes-pixels")
 
 
 if hasattr(os, "register_at_fork"):  # a child process has the pool, but none of its threads

@@ -72,7 +72,7 @@ def test_nothing_is_put_where_it_does_not_fit_or_must_not_be_written(unfit):
 
 @pytest.mark.parametrize("most", [1, 2])
 def test_no_more_threads_than_were_allowed_take_part(most, monkeypatch):
-    monkeypatch.setattr(pixelwise, "_cores", lambda: 4)
+    monkeypatch.setattr(pixelwise, "cores", lambda: 4)
     took_part = set()
 
     def work(band):
