@@ -12,7 +12,7 @@ import hdrnodes
 from hdrnodes.image import SRGB, Image
 from hdrnodes.nodes.base import Context
 from hdrnodes.nodes.tone_map import ToneMap
-from hdrnodes.runtime.reduce import reduce
+from hdrnodes.reduce import reduce
 
 STOPS = (2, 0, -3)
 

@@ -28,7 +28,7 @@ from hdrnodes.metrics.protocols import PROTOCOLS
 from hdrnodes.nodes.base import Context
 from hdrnodes.preview import STOPS, joined, labelled
 from hdrnodes.primaries import LUMINANCE
-from hdrnodes.runtime.reduce import reduce
+from hdrnodes.reduce import reduce
 from hdrnodes.training.responses import measured_responses
 from hdrnodes.training.scenes import Scenes
 from hdrnodes.training.views import views

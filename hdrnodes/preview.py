@@ -17,7 +17,7 @@ from hdrnodes.curve_plot import Layout, curve_lines, draw_curves
 from hdrnodes.display import light_of, shown
 from hdrnodes.image import Image, Pixels
 from hdrnodes.io import write
-from hdrnodes.runtime.reduce import reduce
+from hdrnodes.reduce import reduce
 
 SUFFIX = ".preview.png"
 STOPS = (-4, -2, 0, 2)

@@ -8,8 +8,8 @@ import hdrnodes
 from hdrnodes import Context
 from hdrnodes.camera.clipping import TOP_CODE
 from hdrnodes.models import find_models
+from hdrnodes.reduce import reduce
 from hdrnodes.runtime import Runtime, Settings
-from hdrnodes.runtime.reduce import reduce
 from hdrnodes.runtime.runtime import STAGE_INPUTS
 
 torch = pytest.importorskip("torch", reason="gradients tell what networks see; torch is an extra")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdrnodes.runtime.reduce import reduce
+from hdrnodes.reduce import reduce
 from hdrnodes.runtime.tiles import in_batches, join, least_tile, spans, tile_grid
 
 
@@ -90,3 +90,4 @@ def test_reducing_averages_areas_as_torch_does(shape, kind):
 def test_small_pictures_are_not_reduced():
     frame = np.ones((20, 30, 3), np.float32)
     assert reduce(frame, 100) is frame
+    assert reduce(frame, 0) is frame

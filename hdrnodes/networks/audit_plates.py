@@ -14,6 +14,7 @@ from hdrnodes.camera.noise import add_noise
 from hdrnodes.camera.quantisation import quantise
 from hdrnodes.camera.response import apply_response, invert_response
 from hdrnodes.networks.base import StageNetwork
+from hdrnodes.reduce import reduce_planar
 
 BRIGHTEST = 16.0  # stops over the clip level: the most that Hallucinate's ceiling may be set to
 SIZE = (192, 288)  # pixels
@@ -57,7 +58,7 @@ def _scene(random: torch.Generator) -> Tensor:
 def as_plate(rgb: Tensor, longer_side: int = 512) -> Tensor:
     """A picture of one's own, H x W x 3, display-referred 0..1, reduced -> 1 x 3 x h x w, 8-bit codes / 255."""
     planar = rgb.permute(2, 0, 1)[None]
-    return quantise(_reduced(planar, longer_side).clamp(0, 1))
+    return quantise(reduce_planar(planar, longer_side).clamp(0, 1))
 
 
 def network_inputs(
@@ -75,10 +76,10 @@ def network_inputs(
         known = _stage_inputs(plate)
         if overview is not None:
             frame = next(iter(network_inputs(overview, None, longer_side, [plate])))
-            known["context"] = overview(*(_reduced(each, longer_side) for each in frame.values()))
+            known["context"] = overview(*(reduce_planar(each, longer_side) for each in frame.values()))
             known["window"] = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
-        elif longer_side:
-            known = {name: _reduced(each, longer_side) for name, each in known.items()}
+        else:
+            known = {name: reduce_planar(each, longer_side) for name, each in known.items()}
         examples = network.example_inputs()
         fit = all(name in known and known[name].shape[1] == each.shape[1] for name, each in examples.items())
         yield {name: known[name] for name in examples} if fit else examples
@@ -89,11 +90,3 @@ def _stage_inputs(codes: Tensor) -> dict[str, Tensor]:
     linear = invert_response(codes, torch.from_numpy(response_basis().mean))
     hallucinated = linear * torch.exp2(BRIGHTEST * clip_mask(linear, channels=1))
     return {"codes": codes, "display": codes, "dequantized": codes, "linear": linear, "hallucinated": hallucinated}
-
-
-def _reduced(picture: Tensor, longer_side: int) -> Tensor:
-    longer = max(picture.shape[-2:])
-    if not 0 < longer_side < longer:
-        return picture
-    height, width = (max(1, round(side * longer_side / longer)) for side in picture.shape[-2:])
-    return F.interpolate(picture, size=(height, width), mode="area")

@@ -21,9 +21,9 @@ from hdrnodes.metrics.base import DARKEST, Array, Mask, luminance
 from hdrnodes.metrics.evaluate import Comparison
 from hdrnodes.metrics.pu21 import pu21
 from hdrnodes.metrics.stops import log_ratio
+from hdrnodes.reduce import reduce
 from hdrnodes.report.colour_maps import magnitudes, signed
 from hdrnodes.report.encoded import Encoded, as_jpeg, as_png
-from hdrnodes.runtime.reduce import reduce
 
 STOPS = (-6, -4, -2, 0, 2)
 LONGEST = 640  # pixels of a shown picture's longer side

@@ -4,7 +4,6 @@ runtime.py    which model; the whole frame reduced; tiles
 choose.py     which executor, and why not a better one
 tiles.py      cutting a frame and joining it again without a seam
 memory.py     how large tiles may be (where frames lie is `hdrnodes.frames`)
-reduce.py     the whole frame, made small
 turns.py      whose turn it is, where pictures are made side by side
 executor.py   what an executor is; openvino.py, tensorrt and torch are three
 kept.py       files of the cache, which compiled.py shows and empties

@@ -18,10 +18,10 @@ from hdrnodes.camera.response import SAMPLES
 from hdrnodes.errors import ExecutorError, ModelError
 from hdrnodes.models import MODEL_FILE, Model, Network, load_model
 from hdrnodes.pixelwise import beside, to_numpy
+from hdrnodes.reduce import reduce
 from hdrnodes.runtime import memory
 from hdrnodes.runtime.choose import Choice
 from hdrnodes.runtime.executor import Executor, Settings
-from hdrnodes.runtime.reduce import reduce
 from hdrnodes.runtime.tiles import Place, in_batches, join, least_tile, tile_grid
 from hdrnodes.runtime.turns import Turns
 
@@ -263,7 +263,7 @@ class Runtime:
 
 
 def _reduced(frame: Mapping[str, Array], longer_side: int) -> dict[str, Array]:
-    return {name: _planar([reduce(image, longer_side) if longer_side else image]) for name, image in frame.items()}
+    return {name: _planar([reduce(image, longer_side)]) for name, image in frame.items()}
 
 
 def _told_at_full_size(display: Array, wanted: Collection[str]) -> dict[str, Array]:

@@ -27,7 +27,7 @@ from hdrnodes.image import LINEAR, Image, Pixels
 from hdrnodes.imagebuf import is_float
 from hdrnodes.io import MAX_PIXELS, read
 from hdrnodes.nodes.color_space import convert
-from hdrnodes.training.reduce import overview
+from hdrnodes.reduce import reduce_planar
 from hdrnodes.unreadable import check_file, why_not_an_image
 
 log = logging.getLogger("hdrnodes")
@@ -117,7 +117,7 @@ def read_light(file: Path) -> Pixels:
 def reduced(light: Pixels, longest_side: int) -> Pixels:
     """A copy of H x W x 3, averaged by area so that no side is longer than that; smaller ones stay as they are."""
     planes = torch.from_numpy(light.transpose(2, 0, 1).copy())[None]
-    return np.ascontiguousarray(overview(planes, longest_side)[0].permute(1, 2, 0).numpy())
+    return np.ascontiguousarray(reduce_planar(planes, longest_side)[0].permute(1, 2, 0).numpy())
 
 
 def walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:

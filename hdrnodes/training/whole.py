@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from hdrnodes.camera.edges import edge_evidence
 from hdrnodes.camera.noise_levels import noise_by_level
 from hdrnodes.networks.base import StageNetwork
-from hdrnodes.training.reduce import overview
+from hdrnodes.reduce import reduce_planar
 
 
 class WholeFrame(nn.Module):
@@ -27,7 +27,7 @@ class WholeFrame(nn.Module):
         self.register_buffer("window", torch.tensor([[0.0, 0.0, 1.0, 1.0]]), persistent=False)
 
     def forward(self, *pixels: Tensor) -> Tensor:
-        context = self.overview_network(*(overview(each, self.longer_side) for each in pixels))
+        context = self.overview_network(*(reduce_planar(each, self.longer_side) for each in pixels))
         answer: Tensor = self.network(*pixels[: self.taken], context, self.window.expand(len(context), -1))
         return answer
 
@@ -53,5 +53,5 @@ class ReducedFrame(nn.Module):
 
     def seen(self, pixels: Tensor, plate: Tensor | None = None) -> tuple[Tensor, ...]:
         """What the network is given of whole frames, N x 3 x H x W, and the plates that they were; None: the same."""
-        reduced = overview(pixels, self.longer_side)
+        reduced = reduce_planar(pixels, self.longer_side)
         return (reduced, *(tell((pixels if plate is None else plate).detach()) for tell in self.told))

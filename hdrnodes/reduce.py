@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from array_api_compat import is_torch_array
 
 from hdrnodes.frames import release
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Array = Any  # numpy's, or a torch tensor
 
 
 def reduce(pixels: Array, longer_side: int) -> Array:
-    """Area-average to `longer_side` pixels on the longer side; smaller pictures stay as they are.
+    """Area-average to `longer_side` pixels on the longer side.
 
     Args:
         pixels: H x W x C float32; numpy, or a torch tensor on any device.
+        longer_side: smaller pictures stay as they are, and all do where it is 0.
 
     Returns:
         h x w x C float32, of the same kind; each pixel is the mean of all that it touches, as torch's adaptive average
         pooling has it.
     """
     height, width = pixels.shape[:2]
-    scale = longer_side / max(height, width)
-    if scale >= 1:
+    rows, columns = _size(height, width, longer_side)
+    if (rows, columns) == (height, width):
         return pixels
-    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
     if is_torch_array(pixels):
-        import torch
-
-        planar = torch.nn.functional.adaptive_avg_pool2d(pixels.permute(2, 0, 1), (rows, columns))
-        return planar.permute(1, 2, 0)
+        return reduce_planar(pixels.permute(2, 0, 1), longer_side).permute(1, 2, 0)
     small = np.empty((rows, columns, *pixels.shape[2:]), np.float32)
     first, last = _edges(width, columns)
     for at, (top, bottom) in enumerate(zip(*_edges(height, rows), strict=True)):
@@ -40,6 +40,22 @@ def reduce(pixels: Array, longer_side: int) -> Array:
         small[at] = _sums(row, first, last) / (last - first).astype(np.float32)[:, None]
         release(pixels[top:bottom])
     return small
+
+
+def reduce_planar(pictures: Tensor, longer_side: int) -> Tensor:
+    """The same of a torch tensor that has its channels first: C x H x W, or N x C x H x W, of any float type."""
+    from torch.nn.functional import adaptive_avg_pool2d
+
+    height, width = pictures.shape[-2:]
+    size = _size(height, width, longer_side)
+    return pictures if size == (height, width) else adaptive_avg_pool2d(pictures, size)
+
+
+def _size(height: int, width: int, longer_side: int) -> tuple[int, int]:
+    scale = longer_side / max(height, width)
+    if not 0 < scale < 1:
+        return height, width
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def _edges(size: int, count: int) -> tuple[np.ndarray, np.ndarray]:
