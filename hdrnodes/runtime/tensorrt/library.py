@@ -81,20 +81,17 @@ def _logger(module: Any) -> Any:
 @cache
 def tensorrt() -> Library | None:
     """TensorRT 11 or newer; None where it is not installed."""
-    if not find_spec("tensorrt") or (_major("tensorrt", "tensorrt_cu13", "tensorrt_cu12") or OLDEST) < OLDEST:
-        return None
-    return Library("TensorRT", import_module("tensorrt"))
+    found = _tensorrt_major()
+    return Library("TensorRT", import_module("tensorrt")) if found is not None and found >= OLDEST else None
 
 
 @cache
 def tensorrt_rtx() -> Library | None:
     """TensorRT-RTX; None where it is not installed."""
-    if find_spec("tensorrt_rtx"):
-        return Library("TensorRT-RTX", import_module("tensorrt_rtx"))
-    if not (find_spec("tensorrt_rtx_bindings") and find_spec("tensorrt_rtx_libs")):
+    modules = _rtx_modules()
+    if not modules:
         return None
-    import_module("tensorrt_rtx_libs")  # loads what the bindings link to
-    return Library("TensorRT-RTX", import_module("tensorrt_rtx_bindings"))
+    return Library("TensorRT-RTX", [import_module(name) for name in modules][-1])
 
 
 def why_no_library(target: str | None = None) -> str | None:
@@ -105,15 +102,14 @@ def why_no_library(target: str | None = None) -> str | None:
     """
     if target and int(target[2:]) < OLDEST_CARD:
         return f"the card is {target}; TensorRT needs SM{OLDEST_CARD} or newer"
-    has_rtx = bool(find_spec("tensorrt_rtx") or (find_spec("tensorrt_rtx_bindings") and find_spec("tensorrt_rtx_libs")))
-    found = _major("tensorrt", "tensorrt_cu13", "tensorrt_cu12") if find_spec("tensorrt") else None
-    if find_spec("tensorrt") and (found or OLDEST) >= OLDEST:
+    found = _tensorrt_major()
+    if found is not None and found >= OLDEST:
         return None
-    if has_rtx and target in (None, *RTX_TARGETS):
-        return None
-    if has_rtx:
+    if _rtx_modules():
+        if target in (None, *RTX_TARGETS):
+            return None
         return f"TensorRT-RTX has nothing for {target}; {INSTALL}, which has, or take the torch executor"
-    if found:
+    if found is not None:
         return f"TensorRT {found} is too old; pip install 'tensorrt>={OLDEST}'"
     return f"no TensorRT installed; {INSTALL}, or for RTX cards {INSTALL_RTX}"
 
@@ -132,6 +128,22 @@ def library_for(target: str) -> Library:
         raise ExecutorError("TensorRT", f"cannot be loaded: {error}", "install it again") from error
     assert library is not None  # why_no_library
     return library
+
+
+def _tensorrt_major() -> int | None:
+    """The first number of TensorRT's version; `OLDEST` where nobody knows it, None where it is not installed."""
+    if not find_spec("tensorrt"):
+        return None
+    return _major("tensorrt", "tensorrt_cu13", "tensorrt_cu12") or OLDEST
+
+
+def _rtx_modules() -> tuple[str, ...]:
+    """What to import of TensorRT-RTX, itself last; nothing where it is not installed."""
+    wheels = "tensorrt_rtx_libs", "tensorrt_rtx_bindings"  # the first loads what the other links to
+    for modules in (("tensorrt_rtx",), wheels):
+        if all(map(find_spec, modules)):
+            return modules
+    return ()
 
 
 def _major(*packages: str) -> int | None:
