@@ -53,7 +53,8 @@ def range_of(profile: Profile, name: str, shape: Sequence[int]) -> Range | None:
     sizes = (CONTEXT,) * 2 if name == "context" else ((1, height, profile.most), (1, width, profile.most))
     free = ((1, tiles, profile.most_tiles), (0, 0, 0), *sizes)  # channels are never free
     found = [free[axis] if size == -1 else (size,) * 3 for axis, size in enumerate(shape)]
-    return tuple(tuple(each[k] for each in found) for k in range(3))  # type: ignore[return-value] # three, as range says
+    least, best, most = (tuple(each[k] for each in found) for k in range(3))
+    return least, best, most
 
 
 def profile_for(ranges: Sequence[Mapping[str, Range]], shapes: Mapping[str, Shape]) -> int | None:
