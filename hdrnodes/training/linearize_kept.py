@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from hdrnodes.networks.default.linearize import Linearize
 from hdrnodes.training.linearize import curve_pictures, curve_scores, curve_terms
 from hdrnodes.training.losses import weighted
 from hdrnodes.training.plates import PlateMaker
@@ -30,7 +31,7 @@ class KeptNumbersStage:
     """What `loop.train` needs for this stage. The score is the curve's RMSE on plates as they are.
 
     Args:
-        network: has `numbers` and `curve`, as `hdrnodes.networks.default.linearize.Linearize`.
+        network: of a `Linearize`.
         maker, validation, recipe: what is drawn, what is scored, how.
         folder: the run's; gets `numbers-<rank>.safetensors`.
         seed, rank: of the run, of this process.
@@ -81,14 +82,19 @@ class KeptNumbersStage:
     def _curve(network: nn.Module, numbers: Tensor) -> Tensor:
         # In float32: bfloat16 holds the basis too coarsely, see `estimated_curve`.
         with torch.autocast(numbers.device.type, enabled=False):
-            curve: Tensor = network.network.curve(numbers)  # type: ignore[operator, union-attr]  # as __init__ says
-        return curve
+            return _linearize(network).curve(numbers)
+
+
+def _linearize(network: nn.Module) -> Linearize:
+    """What is reduced for; asked for by its attribute, which what torch.compile makes of a `ReducedFrame` has too."""
+    if not isinstance(network.network, Linearize):
+        raise TypeError(f"no numbers can be kept of {type(network.network).__name__}")
+    return network.network
 
 
 @torch.no_grad()
 def _numbers(network: ReducedFrame, codes: Tensor) -> Tensor:
-    told: Tensor = network.network.numbers(*network.seen(codes))  # type: ignore[operator]  # as KeptNumbersStage says
-    return told
+    return _linearize(network).numbers(*network.seen(codes))
 
 
 def _draw(
