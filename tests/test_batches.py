@@ -5,10 +5,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'hdrnodes[train]'")
 
-from hdrnodes.models import Model, engines_folder  # noqa: E402  (after the skip)
-from hdrnodes.networks import build, load  # noqa: E402
-from hdrnodes.networks.default.statistics import COUNT, LEVELS, TONES, statistics  # noqa: E402
-from hdrnodes.networks.published import NETWORKS  # noqa: E402
+from hdrnodes.models import Model, engines_folder
+from hdrnodes.networks import build, load
+from hdrnodes.networks.default.statistics import COUNT, LEVELS, TONES, statistics
+from hdrnodes.networks.published import NETWORKS
 
 SHIPPED = Model.load(engines_folder() / "default").networks()
 

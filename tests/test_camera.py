@@ -9,16 +9,16 @@ from hypothesis.extra.numpy import arrays
 
 torch = pytest.importorskip("torch", reason="the camera in torch needs the train extra")
 
-from hdrnodes.camera.clipping import clip  # noqa: E402  (after the skip)
-from hdrnodes.camera.exposure import expose, stops_to_clip  # noqa: E402
-from hdrnodes.camera.jpeg import jpeg  # noqa: E402
-from hdrnodes.camera.local_tone_mapping import local_gain, tone_map_locally  # noqa: E402
-from hdrnodes.camera.noise import add_noise  # noqa: E402
-from hdrnodes.camera.optics import through_lens  # noqa: E402
-from hdrnodes.camera.quantisation import quantise  # noqa: E402
-from hdrnodes.camera.resizing import resize  # noqa: E402
-from hdrnodes.camera.response import apply_response, constrain_curve, invert_response  # noqa: E402
-from hdrnodes.camera.sharpening import sharpen  # noqa: E402
+from hdrnodes.camera.clipping import clip
+from hdrnodes.camera.exposure import expose, stops_to_clip
+from hdrnodes.camera.jpeg import jpeg
+from hdrnodes.camera.local_tone_mapping import local_gain, tone_map_locally
+from hdrnodes.camera.noise import add_noise
+from hdrnodes.camera.optics import through_lens
+from hdrnodes.camera.quantisation import quantise
+from hdrnodes.camera.resizing import resize
+from hdrnodes.camera.response import apply_response, constrain_curve, invert_response
+from hdrnodes.camera.sharpening import sharpen
 
 RANDOM = np.random.default_rng(5)
 PICTURE = RANDOM.random((2, 3, 37, 51), np.float32) * 1.2

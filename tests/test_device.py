@@ -11,21 +11,21 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is an extra: pip install 'hdrnodes[train]'")
 
-import hdrnodes  # noqa: E402  (after the skip)
-from hdrnodes import transfer  # noqa: E402
-from hdrnodes.clean import clean  # noqa: E402
-from hdrnodes.graph import Graph  # noqa: E402
-from hdrnodes.image import LINEAR, SRGB, STRAIGHT_ALPHA, Image, Window  # noqa: E402
-from hdrnodes.nodes.base import Context, Node  # noqa: E402
-from hdrnodes.nodes.clip_mask import ClipMask  # noqa: E402
-from hdrnodes.nodes.color_space import ColorSpace  # noqa: E402
-from hdrnodes.nodes.dequantize import Dequantize  # noqa: E402
-from hdrnodes.nodes.exposure import Exposure  # noqa: E402
-from hdrnodes.nodes.hallucinate import Hallucinate  # noqa: E402
-from hdrnodes.nodes.inverse_crf import InverseCRF, _channels_that_tell  # noqa: E402
-from hdrnodes.nodes.refine import Refine  # noqa: E402
-from hdrnodes.nodes.tone_map import ToneMap  # noqa: E402
-from hdrnodes.pipeline import add_stages  # noqa: E402
+import hdrnodes
+from hdrnodes import transfer
+from hdrnodes.clean import clean
+from hdrnodes.graph import Graph
+from hdrnodes.image import LINEAR, SRGB, STRAIGHT_ALPHA, Image, Window
+from hdrnodes.nodes.base import Context, Node
+from hdrnodes.nodes.clip_mask import ClipMask
+from hdrnodes.nodes.color_space import ColorSpace
+from hdrnodes.nodes.dequantize import Dequantize
+from hdrnodes.nodes.exposure import Exposure
+from hdrnodes.nodes.hallucinate import Hallucinate
+from hdrnodes.nodes.inverse_crf import InverseCRF, _channels_that_tell
+from hdrnodes.nodes.refine import Refine
+from hdrnodes.nodes.tone_map import ToneMap
+from hdrnodes.pipeline import add_stages
 
 ALL_CODES = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")

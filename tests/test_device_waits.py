@@ -8,21 +8,21 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is an extra: pip install 'hdrnodes[train]'")
 
-from pretended_gpu import GPU, PretendedGpu, There, numbers  # noqa: E402  (after the skip)
+from pretended_gpu import GPU, PretendedGpu, There, numbers
 
-import hdrnodes  # noqa: E402
-from hdrnodes import transfer  # noqa: E402
-from hdrnodes.graph import Graph  # noqa: E402
-from hdrnodes.hookspecs import hookimpl  # noqa: E402
-from hdrnodes.image import Image  # noqa: E402
-from hdrnodes.models import find_models  # noqa: E402
-from hdrnodes.nodes.base import Context  # noqa: E402
-from hdrnodes.nodes.read import Read  # noqa: E402
-from hdrnodes.nodes.write import Write  # noqa: E402
-from hdrnodes.pipeline import add_stages  # noqa: E402
-from hdrnodes.plugins import Plugins  # noqa: E402
-from hdrnodes.runtime import Runtime, Settings  # noqa: E402
-from hdrnodes.runtime.torch.executor import Torch  # noqa: E402
+import hdrnodes
+from hdrnodes import transfer
+from hdrnodes.graph import Graph
+from hdrnodes.hookspecs import hookimpl
+from hdrnodes.image import Image
+from hdrnodes.models import find_models
+from hdrnodes.nodes.base import Context
+from hdrnodes.nodes.read import Read
+from hdrnodes.nodes.write import Write
+from hdrnodes.pipeline import add_stages
+from hdrnodes.plugins import Plugins
+from hdrnodes.runtime import Runtime, Settings
+from hdrnodes.runtime.torch.executor import Torch
 
 pytestmark = pytest.mark.skipif("default" not in find_models(), reason="engines/ has no model default")
 

@@ -15,15 +15,15 @@ from metric_values import VALUES, pictures
 
 pytest.importorskip("scipy", reason="some metrics need scipy: pip install 'hdrnodes[metrics]'")
 
-from hdrnodes.curve import Curve  # noqa: E402  (after the skip)
-from hdrnodes.errors import MetricError  # noqa: E402
-from hdrnodes.io import read  # noqa: E402
-from hdrnodes.metrics.base import Pair, luminance  # noqa: E402
-from hdrnodes.metrics.evaluate import evaluate  # noqa: E402
-from hdrnodes.metrics.pairing import pair_up  # noqa: E402
-from hdrnodes.metrics.protocols import PROTOCOLS, pre_mapped  # noqa: E402
-from hdrnodes.metrics.registry import DEFAULTS, find_metrics, metrics  # noqa: E402
-from hdrnodes.preview import preview_path  # noqa: E402
+from hdrnodes.curve import Curve
+from hdrnodes.errors import MetricError
+from hdrnodes.io import read
+from hdrnodes.metrics.base import Pair, luminance
+from hdrnodes.metrics.evaluate import evaluate
+from hdrnodes.metrics.pairing import pair_up
+from hdrnodes.metrics.protocols import PROTOCOLS, pre_mapped
+from hdrnodes.metrics.registry import DEFAULTS, find_metrics, metrics
+from hdrnodes.preview import preview_path
 
 
 def scene(seed=0, height=180, width=192):

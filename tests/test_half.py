@@ -9,18 +9,18 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'hdrnodes[train]'")
 onnx = pytest.importorskip("onnx", reason="needs onnx: pip install 'hdrnodes[train]'")
 
-from hdrnodes.camera.clipping import clip_mask  # noqa: E402  (after the skips)
-from hdrnodes.camera.edges import edge_evidence  # noqa: E402
-from hdrnodes.camera.noise_levels import noise_by_level  # noqa: E402
-from hdrnodes.camera.response import invert_response  # noqa: E402
-from hdrnodes.errors import ModelError  # noqa: E402
-from hdrnodes.models import Model, engines_folder  # noqa: E402
-from hdrnodes.networks import build, load  # noqa: E402
-from hdrnodes.networks.audit_plates import as_plate, drawn_plates, network_inputs  # noqa: E402
-from hdrnodes.networks.export import StageExport, export_model  # noqa: E402
-from hdrnodes.networks.half import half_precision  # noqa: E402
-from hdrnodes.networks.published import Published  # noqa: E402
-from hdrnodes.networks.range_audit import LARGEST, Audit, Layer, Ranges, audit  # noqa: E402
+from hdrnodes.camera.clipping import clip_mask
+from hdrnodes.camera.edges import edge_evidence
+from hdrnodes.camera.noise_levels import noise_by_level
+from hdrnodes.camera.response import invert_response
+from hdrnodes.errors import ModelError
+from hdrnodes.models import Model, engines_folder
+from hdrnodes.networks import build, load
+from hdrnodes.networks.audit_plates import as_plate, drawn_plates, network_inputs
+from hdrnodes.networks.export import StageExport, export_model
+from hdrnodes.networks.half import half_precision
+from hdrnodes.networks.published import Published
+from hdrnodes.networks.range_audit import LARGEST, Audit, Layer, Ranges, audit
 
 # Casts from and to half in a graph: in, out, and for `hallucinate` the context. Around each normalisation over the
 # frame (18 of them) and mean over it there are two more; those networks see small frames, once.

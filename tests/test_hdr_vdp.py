@@ -9,14 +9,14 @@ from metric_values import expected, pair, pictures
 
 pytest.importorskip("scipy", reason="HDR-VDP needs scipy: pip install 'hdrnodes[metrics]'")
 
-from golden_pictures import golden_pictures  # noqa: E402  (after the skip)
-from scipy.ndimage import gaussian_filter  # noqa: E402
+from golden_pictures import golden_pictures
+from scipy.ndimage import gaussian_filter
 
-from hdrnodes.errors import MetricError  # noqa: E402
-from hdrnodes.metrics.base import luminance  # noqa: E402
-from hdrnodes.metrics.hdr_vdp_2 import hdr_vdp_2  # noqa: E402
-from hdrnodes.metrics.hdr_vdp_3 import HdrVdp3, hdr_vdp_3  # noqa: E402
-from hdrnodes.metrics.protocols import pre_mapped  # noqa: E402
+from hdrnodes.errors import MetricError
+from hdrnodes.metrics.base import luminance
+from hdrnodes.metrics.hdr_vdp_2 import hdr_vdp_2
+from hdrnodes.metrics.hdr_vdp_3 import HdrVdp3, hdr_vdp_3
+from hdrnodes.metrics.protocols import pre_mapped
 
 # What 2.2.2 says, under GNU Octave, of pictures that anybody can make; zenmetrics published the same.
 # Name, pixels per degree, Q, P_det, C_max.

@@ -12,13 +12,13 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'hdrnodes[train]'")
 
-import parity  # noqa: E402
+import parity
 
-from hdrnodes import networks  # noqa: E402
-from hdrnodes.errors import ModelError  # noqa: E402
-from hdrnodes.networks.checkpoint_reader import read_checkpoints  # noqa: E402
-from hdrnodes.networks.emor import read_emor  # noqa: E402
-from hdrnodes.networks.import_checkpoint import (  # noqa: E402
+from hdrnodes import networks
+from hdrnodes.errors import ModelError
+from hdrnodes.networks.checkpoint_reader import read_checkpoints
+from hdrnodes.networks.emor import read_emor
+from hdrnodes.networks.import_checkpoint import (
     find_checkpoints,
     find_emor,
     import_checkpoint,

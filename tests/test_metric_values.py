@@ -6,8 +6,8 @@ from metric_values import VALUES, expected, pair
 
 pytest.importorskip("scipy", reason="some metrics need scipy: pip install 'hdrnodes[metrics]'")
 
-from hdrnodes.metrics.base import Pair  # noqa: E402  (after the skip)
-from hdrnodes.metrics.registry import metrics, missing  # noqa: E402
+from hdrnodes.metrics.base import Pair
+from hdrnodes.metrics.registry import metrics, missing
 
 CROP = ".crop500x437"
 # How far off we may be, by the beginning of an id; where a number is in the hundreds, as a part of it.

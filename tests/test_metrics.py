@@ -8,14 +8,14 @@ from metric_values import pair, pictures
 
 pytest.importorskip("scipy", reason="some metrics need scipy: pip install 'hdrnodes[metrics]'")
 
-from hdrnodes.errors import MetricError  # noqa: E402  (after the skip)
-from hdrnodes.metrics.base import Pair, luminance  # noqa: E402
-from hdrnodes.metrics.bootstrap import paired_interval  # noqa: E402
-from hdrnodes.metrics.crf_correction import crf_corrected  # noqa: E402
-from hdrnodes.metrics.fidelity import ms_ssim, psnr, ssim  # noqa: E402
-from hdrnodes.metrics.pu21 import PEAK, pu21, pu21_inverse, pu21_psnr  # noqa: E402
-from hdrnodes.metrics.resampling import resized  # noqa: E402
-from hdrnodes.metrics.stops import (  # noqa: E402
+from hdrnodes.errors import MetricError
+from hdrnodes.metrics.base import Pair, luminance
+from hdrnodes.metrics.bootstrap import paired_interval
+from hdrnodes.metrics.crf_correction import crf_corrected
+from hdrnodes.metrics.fidelity import ms_ssim, psnr, ssim
+from hdrnodes.metrics.pu21 import PEAK, pu21, pu21_inverse, pu21_psnr
+from hdrnodes.metrics.resampling import resized
+from hdrnodes.metrics.stops import (
     curve_rmse,
     log10_rmse,
     log_bias,
@@ -23,7 +23,7 @@ from hdrnodes.metrics.stops import (  # noqa: E402
     peak_error,
     scale_invariant_log_rmse,
 )
-from hdrnodes.metrics.vsi import _reduced, salience, vsi  # noqa: E402
+from hdrnodes.metrics.vsi import _reduced, salience, vsi
 
 
 @pytest.fixture

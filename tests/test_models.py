@@ -17,12 +17,12 @@ from hdrnodes.models import Model, find_models, load_model
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'hdrnodes[train]'")
 tomli_w = pytest.importorskip("tomli_w")
 
-from torch import Tensor, nn  # noqa: E402
-from torch.nn import functional as F  # noqa: E402
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from hdrnodes import networks  # noqa: E402
-from hdrnodes.networks.base import StageNetwork, in_float32  # noqa: E402
-from hdrnodes.networks.export import StageExport, export_again, export_model  # noqa: E402
+from hdrnodes import networks
+from hdrnodes.networks.base import StageNetwork, in_float32
+from hdrnodes.networks.export import StageExport, export_again, export_model
 
 
 class Tinted(StageNetwork):

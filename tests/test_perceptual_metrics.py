@@ -11,12 +11,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'hdrnodes[metrics]'")
 
-from hdrnodes.errors import MetricError, ModelError  # noqa: E402
-from hdrnodes.metrics.color_video_vdp import Display, GaussianBlur, color_video_vdp  # noqa: E402
-from hdrnodes.metrics.dists import dists  # noqa: E402
-from hdrnodes.metrics.flip import hdr_flip  # noqa: E402
-from hdrnodes.metrics.lpips import lpips  # noqa: E402
-from hdrnodes.metrics.tone_mapping import tone_mapped  # noqa: E402
+from hdrnodes.errors import MetricError, ModelError
+from hdrnodes.metrics.color_video_vdp import Display, GaussianBlur, color_video_vdp
+from hdrnodes.metrics.dists import dists
+from hdrnodes.metrics.flip import hdr_flip
+from hdrnodes.metrics.lpips import lpips
+from hdrnodes.metrics.tone_mapping import tone_mapped
 
 needs_cvvdp = pytest.mark.skipif(find_spec("pycvvdp") is None, reason="pip install --no-deps cvvdp==0.5.7")
 needs_flip = pytest.mark.skipif(find_spec("flip_evaluator") is None, reason="flip-evaluator has no wheel here")

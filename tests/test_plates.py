@@ -8,17 +8,17 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install 'hdrnodes[train]'")
 
-from tiny_material import write_material  # noqa: E402
+from tiny_material import write_material
 
-from hdrnodes.camera.response import apply_response  # noqa: E402  (after the skip)
-from hdrnodes.errors import ReadError, TrainingError, WriteError  # noqa: E402
-from hdrnodes.training.plates import PlateMaker, PlateOptions  # noqa: E402
-from hdrnodes.training.randomness import Lots, generator, uniform  # noqa: E402
-from hdrnodes.training.refine import half_processed  # noqa: E402
-from hdrnodes.training.responses import HELD_OUT, Responses, measured_responses, transfer_functions  # noqa: E402
-from hdrnodes.training.scenes import PHOTOGRAPH, Scenes  # noqa: E402
-from hdrnodes.training.validation_plates import CLIPPED, Kind, validation_set  # noqa: E402
-from hdrnodes.training.views import random_views, views  # noqa: E402
+from hdrnodes.camera.response import apply_response
+from hdrnodes.errors import ReadError, TrainingError, WriteError
+from hdrnodes.training.plates import PlateMaker, PlateOptions
+from hdrnodes.training.randomness import Lots, generator, uniform
+from hdrnodes.training.refine import half_processed
+from hdrnodes.training.responses import HELD_OUT, Responses, measured_responses, transfer_functions
+from hdrnodes.training.scenes import PHOTOGRAPH, Scenes
+from hdrnodes.training.validation_plates import CLIPPED, Kind, validation_set
+from hdrnodes.training.views import random_views, views
 
 PLAIN = {"size": (48, 64), "lens": 0.0, "resized": 0.0}
 

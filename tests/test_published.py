@@ -7,14 +7,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'hdrnodes[train]'")
 
-import parity  # noqa: E402
+import parity
 
-from hdrnodes.errors import ModelError  # noqa: E402
-from hdrnodes.networks.half import half_precision  # noqa: E402
-from hdrnodes.networks.import_checkpoint import published_stages  # noqa: E402
-from hdrnodes.networks.onnx_graph import to_onnx  # noqa: E402
-from hdrnodes.networks.published import NETWORKS, from_tensorflow  # noqa: E402
-from hdrnodes.networks.published.unet import twice_the_size  # noqa: E402
+from hdrnodes.errors import ModelError
+from hdrnodes.networks.half import half_precision
+from hdrnodes.networks.import_checkpoint import published_stages
+from hdrnodes.networks.onnx_graph import to_onnx
+from hdrnodes.networks.published import NETWORKS, from_tensorflow
+from hdrnodes.networks.published.unet import twice_the_size
 
 PARITY = 1e-4  # of each output's range
 

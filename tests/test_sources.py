@@ -8,11 +8,11 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install 'hdrnodes[train]'")
 
-from hdrnodes.camera.response import SAMPLES, apply_response  # noqa: E402  (after the skip)
-from hdrnodes.errors import ReadError  # noqa: E402
-from hdrnodes.training.clip_level import clip_level, likeness  # noqa: E402
-from hdrnodes.training.pairs import PairMaker, PlatePair, load_pairs  # noqa: E402
-from hdrnodes.training.sources import load  # noqa: E402
+from hdrnodes.camera.response import SAMPLES, apply_response
+from hdrnodes.errors import ReadError
+from hdrnodes.training.clip_level import clip_level, likeness
+from hdrnodes.training.pairs import PairMaker, PlatePair, load_pairs
+from hdrnodes.training.sources import load
 
 
 def light_of(number=1, size=(32, 48)):

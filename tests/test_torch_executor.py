@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is an extra: pip install 'hdrnodes[train]'")
-from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402 - it is not there without torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from hdrnodes import networks  # noqa: E402 - nor what uses it
-from hdrnodes.errors import ExecutorError  # noqa: E402
-from hdrnodes.hookspecs import hookimpl  # noqa: E402
-from hdrnodes.models import Model, find_models  # noqa: E402
-from hdrnodes.networks.half import half_precision  # noqa: E402
-from hdrnodes.plugins import Plugins  # noqa: E402
-from hdrnodes.runtime import Runtime, Settings  # noqa: E402
-from hdrnodes.runtime.torch import Torch, TorchOnGpu  # noqa: E402
-from hdrnodes.runtime.torch.buckets import Buckets, channels_last  # noqa: E402
-from hdrnodes.runtime.torch.executor import pinned  # noqa: E402
-from hdrnodes.runtime.torch.precision import exact_float32, prepared  # noqa: E402
+from hdrnodes import networks
+from hdrnodes.errors import ExecutorError
+from hdrnodes.hookspecs import hookimpl
+from hdrnodes.models import Model, find_models
+from hdrnodes.networks.half import half_precision
+from hdrnodes.plugins import Plugins
+from hdrnodes.runtime import Runtime, Settings
+from hdrnodes.runtime.torch import Torch, TorchOnGpu
+from hdrnodes.runtime.torch.buckets import Buckets, channels_last
+from hdrnodes.runtime.torch.executor import pinned
+from hdrnodes.runtime.torch.precision import exact_float32, prepared
 
 NETWORKS = {
     f"{name}/{network.name}": network

@@ -5,14 +5,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install 'hdrnodes[train]'")
 
-from tiny_material import write_material  # noqa: E402  (after the skip)
+from tiny_material import write_material
 
-from hdrnodes.camera.response import invert_response  # noqa: E402
-from hdrnodes.metrics.registry import find_metrics  # noqa: E402
-from hdrnodes.training.responses import measured_responses  # noqa: E402
-from hdrnodes.training.scenes import Scenes  # noqa: E402
-from hdrnodes.training.validate import COLUMNS, cell, summaries, validate  # noqa: E402
-from hdrnodes.training.validation_plates import CLIPPED, validation_set  # noqa: E402
+from hdrnodes.camera.response import invert_response
+from hdrnodes.metrics.registry import find_metrics
+from hdrnodes.training.responses import measured_responses
+from hdrnodes.training.scenes import Scenes
+from hdrnodes.training.validate import COLUMNS, cell, summaries, validate
+from hdrnodes.training.validation_plates import CLIPPED, validation_set
 
 
 @pytest.fixture(scope="module")

@@ -13,15 +13,15 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install 'hdrnodes[train]'")
 
-from click.testing import CliRunner  # noqa: E402  (after the skip)
-from safetensors import safe_open  # noqa: E402
-from safetensors.torch import load_file, save_file  # noqa: E402
-from tiny_material import panorama, write_material  # noqa: E402
+from click.testing import CliRunner
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from tiny_material import panorama, write_material
 
-from hdrnodes.cli import main  # noqa: E402
-from hdrnodes.models import Model, engines_folder  # noqa: E402
-from hdrnodes.training.recipe import RECIPES, load_recipe  # noqa: E402
-from hdrnodes.training.trainable import MODELS  # noqa: E402
+from hdrnodes.cli import main
+from hdrnodes.models import Model, engines_folder
+from hdrnodes.training.recipe import RECIPES, load_recipe
+from hdrnodes.training.trainable import MODELS
 
 STAGES = ("dequantize", "linearize", "hallucinate", "refine")
 RUNS = ("dequantize", "linearize", "hallucinate", "joint", "refine")

@@ -7,12 +7,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install 'hdrnodes[train]'")
 
-from click.testing import CliRunner  # noqa: E402  (after the skip)
-from safetensors.torch import save_file  # noqa: E402
-from tiny_material import write_material  # noqa: E402
+from click.testing import CliRunner
+from safetensors.torch import save_file
+from tiny_material import write_material
 
-from hdrnodes.cli import main  # noqa: E402
-from hdrnodes.metrics.weights import VGG16, weights_path  # noqa: E402
+from hdrnodes.cli import main
+from hdrnodes.metrics.weights import VGG16, weights_path
 
 
 @pytest.mark.parametrize("brought", [True, False])

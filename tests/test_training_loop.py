@@ -13,17 +13,17 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install 'hdrnodes[train]'")
 
-from safetensors.torch import load_file  # noqa: E402  (after the skip)
-from tiny_run import Blur, network  # noqa: E402
+from safetensors.torch import load_file
+from tiny_run import Blur, network
 
-from hdrnodes.curve import Curve  # noqa: E402
-from hdrnodes.errors import TrainingError, WriteError  # noqa: E402
-from hdrnodes.training.board import curve_picture, exposures  # noqa: E402
-from hdrnodes.training.checkpoints import load_weights  # noqa: E402
-from hdrnodes.training.distributed import together  # noqa: E402
-from hdrnodes.training.loop import Schedule, train  # noqa: E402
-from hdrnodes.training.optimiser import SkippingAdamW  # noqa: E402
-from hdrnodes.training.randomness import generator  # noqa: E402
+from hdrnodes.curve import Curve
+from hdrnodes.errors import TrainingError, WriteError
+from hdrnodes.training.board import curve_picture, exposures
+from hdrnodes.training.checkpoints import load_weights
+from hdrnodes.training.distributed import together
+from hdrnodes.training.loop import Schedule, train
+from hdrnodes.training.optimiser import SkippingAdamW
+from hdrnodes.training.randomness import generator
 
 TINY_RUN = Path(__file__).with_name("tiny_run.py")
 SHORT = Schedule(steps=12, rate=0.01, warm_up=3, average=0.9, validate_every=6)

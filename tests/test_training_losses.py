@@ -4,13 +4,13 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install 'hdrnodes[train]'")
 
-from hdrnodes.camera.clipping import clip, clip_mask  # noqa: E402  (after the skip)
-from hdrnodes.camera.response import SAMPLES, apply_response, constrain_curve  # noqa: E402
-from hdrnodes.errors import TrainingError  # noqa: E402
-from hdrnodes.training.dequantize import dequantize_losses  # noqa: E402
-from hdrnodes.training.hallucinate import hallucinate_losses  # noqa: E402
-from hdrnodes.training.linearize import estimated_curve, linearize_losses  # noqa: E402
-from hdrnodes.training.losses import (  # noqa: E402
+from hdrnodes.camera.clipping import clip, clip_mask
+from hdrnodes.camera.response import SAMPLES, apply_response, constrain_curve
+from hdrnodes.errors import TrainingError
+from hdrnodes.training.dequantize import dequantize_losses
+from hdrnodes.training.hallucinate import hallucinate_losses
+from hdrnodes.training.linearize import estimated_curve, linearize_losses
+from hdrnodes.training.losses import (
     batch_mean,
     counted,
     peaks_apart,
@@ -19,8 +19,8 @@ from hdrnodes.training.losses import (  # noqa: E402
     total_variation,
     weighted,
 )
-from hdrnodes.training.photograph import Plates  # noqa: E402
-from hdrnodes.training.recipe import (  # noqa: E402
+from hdrnodes.training.photograph import Plates
+from hdrnodes.training.recipe import (
     DequantizeWeights,
     HallucinateRecipe,
     HallucinateWeights,
@@ -28,7 +28,7 @@ from hdrnodes.training.recipe import (  # noqa: E402
     RefineWeights,
     load_recipe,
 )
-from hdrnodes.training.refine import refine_losses  # noqa: E402
+from hdrnodes.training.refine import refine_losses
 
 
 @pytest.fixture

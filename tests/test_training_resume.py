@@ -11,12 +11,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install 'hdrnodes[train]'")
 
-from tiny_material import write_material  # noqa: E402  (after the skip)
+from tiny_material import write_material
 
-from hdrnodes.training.distributed import Workers  # noqa: E402
-from hdrnodes.training.recipe import load_recipe  # noqa: E402
-from hdrnodes.training.session import Material, Session  # noqa: E402
-from hdrnodes.training.trainable import trainable  # noqa: E402
+from hdrnodes.training.distributed import Workers
+from hdrnodes.training.recipe import load_recipe
+from hdrnodes.training.session import Material, Session
+from hdrnodes.training.trainable import trainable
 
 # The other stages of `published` keep nothing that these do not, and take a minute.
 STAGES = {

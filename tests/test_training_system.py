@@ -5,24 +5,24 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install 'hdrnodes[train]'")
 
-from safetensors.torch import save_file  # noqa: E402  (after the skip)
-from test_training_losses import hallucinate_recipe  # noqa: E402
-from tiny_material import panorama  # noqa: E402
+from safetensors.torch import save_file
+from test_training_losses import hallucinate_recipe
+from tiny_material import panorama
 
-import hdrnodes  # noqa: E402
-from hdrnodes.errors import ModelError  # noqa: E402
-from hdrnodes.metrics.weights import VGG16  # noqa: E402
-from hdrnodes.models import engines_folder  # noqa: E402
-from hdrnodes.networks.published.hallucinate import Hallucinate  # noqa: E402
-from hdrnodes.nodes.base import Context  # noqa: E402
-from hdrnodes.training.hallucinate import hallucinate_losses, with_invented  # noqa: E402
-from hdrnodes.training.photograph import Plates  # noqa: E402
-from hdrnodes.training.published_model import start_from_vgg16  # noqa: E402
-from hdrnodes.training.start import start_from  # noqa: E402
-from hdrnodes.training.system import System  # noqa: E402
-from hdrnodes.training.trainable import FIRST_THREE, STAGES, trainable  # noqa: E402
-from hdrnodes.training.vgg import VGGFeatures  # noqa: E402
-from hdrnodes.training.whole_score import whole_score  # noqa: E402
+import hdrnodes
+from hdrnodes.errors import ModelError
+from hdrnodes.metrics.weights import VGG16
+from hdrnodes.models import engines_folder
+from hdrnodes.networks.published.hallucinate import Hallucinate
+from hdrnodes.nodes.base import Context
+from hdrnodes.training.hallucinate import hallucinate_losses, with_invented
+from hdrnodes.training.photograph import Plates
+from hdrnodes.training.published_model import start_from_vgg16
+from hdrnodes.training.start import start_from
+from hdrnodes.training.system import System
+from hdrnodes.training.trainable import FIRST_THREE, STAGES, trainable
+from hdrnodes.training.vgg import VGGFeatures
+from hdrnodes.training.whole_score import whole_score
 
 
 def system(*stages, fixed=()):

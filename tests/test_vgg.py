@@ -5,9 +5,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'hdrnodes[train]'")
 
-from hdrnodes.errors import ModelError  # noqa: E402
-from hdrnodes.metrics.weights import MEAN, STD, VGG16  # noqa: E402
-from hdrnodes.training.vgg import LAYERS, VGGFeatures, perceptual_loss  # noqa: E402
+from hdrnodes.errors import ModelError
+from hdrnodes.metrics.weights import MEAN, STD, VGG16
+from hdrnodes.training.vgg import LAYERS, VGGFeatures, perceptual_loss
 
 
 @pytest.fixture(scope="module")

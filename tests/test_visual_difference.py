@@ -8,23 +8,23 @@ from metric_values import pair
 
 pytest.importorskip("scipy", reason="HDR-VDP needs scipy: pip install 'hdrnodes[metrics]'")
 
-from scipy import fft  # noqa: E402  (after the skip)
-from scipy.ndimage import correlate, gaussian_filter  # noqa: E402
+from scipy import fft
+from scipy.ndimage import correlate, gaussian_filter
 
-from hdrnodes.metrics import hdr_vdp_2 as vdp2  # noqa: E402
-from hdrnodes.metrics import hdr_vdp_3 as vdp3  # noqa: E402
-from hdrnodes.metrics.visual_difference.adaptation import local_adaptation, pupil_diameter  # noqa: E402
-from hdrnodes.metrics.visual_difference.fourier import (  # noqa: E402
+from hdrnodes.metrics import hdr_vdp_2 as vdp2
+from hdrnodes.metrics import hdr_vdp_3 as vdp3
+from hdrnodes.metrics.visual_difference.adaptation import local_adaptation, pupil_diameter
+from hdrnodes.metrics.visual_difference.fourier import (
     filter_filled,
     filter_mirrored,
     filter_replicated,
     padded_frequencies,
 )
-from hdrnodes.metrics.visual_difference.inputs import light_pair  # noqa: E402
-from hdrnodes.metrics.visual_difference.optics import eye_transfer  # noqa: E402
-from hdrnodes.metrics.visual_difference.pyramid import SteerablePyramid  # noqa: E402
-from hdrnodes.metrics.visual_difference.receptors import Receptors  # noqa: E402
-from hdrnodes.metrics.visual_difference.tables import tables  # noqa: E402
+from hdrnodes.metrics.visual_difference.inputs import light_pair
+from hdrnodes.metrics.visual_difference.optics import eye_transfer
+from hdrnodes.metrics.visual_difference.pyramid import SteerablePyramid
+from hdrnodes.metrics.visual_difference.receptors import Receptors
+from hdrnodes.metrics.visual_difference.tables import tables
 
 PLACES = (0, 0), (100, 100), (255, 255), (511, 0), (511, 511)  # row, column
 

