@@ -24,7 +24,7 @@ class World:
     """
 
     def __init__(self, capability=(8, 9), total=1 << 28):
-        self.capability, self.total, self.version = capability, total, 13000
+        self.capability, self.total, self.driver = capability, total, "580.65.06"
         self.events, self.fails = [], set()
         self.stack = []  # CUDA's own, of this thread
         self.allocations = {}  # address -> bytes on the card
@@ -207,7 +207,7 @@ def driver_module(world):
         stream.put(copy)
 
     cuda.Error, cuda.MemoryError = DriverError, DriverMemoryError
-    cuda.init, cuda.get_driver_version = init, lambda: world.version
+    cuda.init = init
     cuda.Device, cuda.Context, cuda.Stream = Device, Context, lambda flags: FakeStream(world, flags)
     cuda.mem_get_info = lambda: (world.total - world.used, world.total)
     cuda.mem_alloc, cuda.pagelocked_empty = lambda size: DeviceAllocation(world, size), pagelocked_empty

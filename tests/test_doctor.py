@@ -91,6 +91,7 @@ def path_with_smi(folder, says, code=0):
 def test_gpus_are_what_nvidia_smi_says(tmp_path, monkeypatch):
     says = "NVIDIA H200, 9.0, 143771, 143000, 580.65.06\\nNVIDIA GB10, 12.1, [N/A], [N/A], 580.95\\n"
     monkeypatch.setenv("PATH", path_with_smi(tmp_path, says))
+    assert gpus.driver_version.__wrapped__() == "580.65.06"
     told = found()["gpus"]
     assert told[0] == {
         "name": "NVIDIA H200",
@@ -109,7 +110,7 @@ def test_gpus_are_what_nvidia_smi_says(tmp_path, monkeypatch):
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for nvidia-smi")
 def test_a_driver_that_fails_is_no_gpu(tmp_path, monkeypatch, says, code):
     monkeypatch.setenv("PATH", path_with_smi(tmp_path, says, code))
-    assert gpus.gpus() == []
+    assert gpus.gpus() == [] and gpus.driver_version.__wrapped__() is None
 
 
 @pytest.fixture

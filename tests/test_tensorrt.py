@@ -21,6 +21,7 @@ import fake_cuda
 import fake_tensorrt
 import numpy as np
 import pytest
+from cli import hdrnodes
 
 from hdrnodes.errors import ExecutorError, ModelError
 from hdrnodes.models import Network
@@ -28,6 +29,7 @@ from hdrnodes.runtime import Settings
 from hdrnodes.runtime.executor import Executor
 from hdrnodes.runtime.kept import kept
 from hdrnodes.runtime.openvino import OpenVINO
+from hdrnodes.runtime.tensorrt import device as device_module
 from hdrnodes.runtime.tensorrt import executor as executor_module
 from hdrnodes.runtime.tensorrt import library
 from hdrnodes.runtime.tensorrt.engine import KEPT
@@ -42,6 +44,7 @@ def world(monkeypatch):
     fake_cuda.install(world, lambda name, module: monkeypatch.setitem(sys.modules, name, module))
     monkeypatch.setitem(sys.modules, "tensorrt", fake_tensorrt.tensorrt_module(world))
     monkeypatch.setattr(executor_module, "has_driver", lambda: True)
+    monkeypatch.setattr(device_module, "driver_version", lambda: world.driver)
     monkeypatch.setattr(library, "_major", lambda *packages: 11)
     library.tensorrt.cache_clear()
     yield world
@@ -498,12 +501,30 @@ def test_a_card_that_fails_while_it_is_loaded_is_one_line_and_leaves_nothing(wor
 
 
 def test_plans_are_of_one_driver_and_card(world, networks, settings):
-    TensorRT(networks["refine"], settings).close()
-    world.version = 13010
+    for _ in range(2):
+        TensorRT(networks["refine"], settings).close()
+    world.driver = "580.82.07"  # of the same CUDA
     TensorRT(networks["refine"], settings).close()
     world.capability = (12, 0)
     TensorRT(networks["refine"], settings).close()
     assert world.count("plan built") == 3
+
+
+def test_no_plan_is_kept_of_a_driver_that_nobody_knows(world, networks, settings, caplog):
+    world.driver = None
+    for _ in range(2):
+        TensorRT(networks["refine"], settings).close()
+    assert world.count("plan built") == 2 and not list(settings.cache.glob("tensorrt/*.plan"))
+    assert "at each start, for nvidia-smi does not tell the driver's version" in caplog.text
+
+
+def test_compiles_for_the_card_here_if_its_driver_is_known(world, tiny_model, tmp_path):
+    world.driver = None
+    ran = hdrnodes("compile", "--model", tiny_model, "-o", tmp_path)
+    assert ran.exit_code == 1 and ran.stderr.count("nvidia-smi does not tell the driver's version; have it on") == 4
+    world.driver = "580.65.06"
+    ran = hdrnodes("compile", "--model", tiny_model, "-o", tmp_path, "--json")
+    assert ran.exit_code == 0 and len(list(tmp_path.glob("tensorrt/*.plan"))) == 4
 
 
 def test_plans_that_nobody_uses_go(world, networks, settings):
@@ -606,7 +627,7 @@ def test_tensorrt_rtx_keeps_the_kernels_that_it_finished_here(world, rtx, networ
     assert world.count("plan built") == 1 and world.count("graph launched") == 4
     (plan,) = settings.cache.glob("tensorrt/*.plan")
     assert kept(plan.with_suffix(".jit")) == b"kernels;kernels;"
-    world.version = 13010  # of TensorRT-RTX a plan is for any driver
+    world.driver = None  # of TensorRT-RTX a plan is for any driver
     TensorRT(networks["hallucinate"], settings).close()
     assert world.count("plan built") == 1
 

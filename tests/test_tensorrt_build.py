@@ -148,7 +148,7 @@ def test_a_plan_built_ahead_is_what_a_card_of_that_kind_looks_for(rtx, default, 
     assert hashlib.sha256(onnx.read_bytes()).hexdigest() == sha256
     ahead = Plan(network, onnx, sha256, precision, rtx, Card("SM89"), tmp_path)
     write(ahead.path, ahead.build())
-    there = Plan(network, onnx, sha256, precision, rtx, Card("SM89", "NVIDIA L4", "13.0"), tmp_path)
+    there = Plan(network, onnx, sha256, precision, rtx, Card("SM89", "NVIDIA L4", "580.65.06"), tmp_path)
     assert there.path == ahead.path and there.path.is_file()
     before = there.path.stat().st_mtime_ns
     assert len(there.load()) > 1000

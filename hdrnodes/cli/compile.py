@@ -141,17 +141,20 @@ def _build(network: Network, precision: str, library: Library, card: Card, cache
     """Build one plan, write it, and say what it is; its size in bytes.
 
     Raises:
-        ExecutorError: it cannot be built.
+        ExecutorError: it cannot be built, or not be found again.
         ModelError: its ONNX is not what model.toml says.
         WriteError: it cannot be written.
     """
+    from hdrnodes.errors import ExecutorError
     from hdrnodes.runtime.kept import write
-    from hdrnodes.runtime.tensorrt.plans import Plan, onnx_of
+    from hdrnodes.runtime.tensorrt.plans import UNKNOWN_DRIVER, Plan, onnx_of
 
     onnx, sha256, found = onnx_of(network, precision)
     plan = Plan(network, onnx, sha256, found, library, card, cache)
+    if plan.path is None:
+        problem = f"its plans are each for one driver, and {UNKNOWN_DRIVER}"
+        raise ExecutorError(library.name, problem, "have it on $PATH: it comes with the driver")
     data = plan.build()
-    assert plan.path is not None  # it has a cache
     write(plan.path, data)
     return {
         "model": network.folder.name,

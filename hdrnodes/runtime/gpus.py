@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 
 _ASKED = ("name", "compute_cap", "memory.total", "memory.free", "driver_version")
 MIB = 1 << 20
@@ -51,6 +52,12 @@ def gpus() -> list[Gpu]:
     except (OSError, subprocess.SubprocessError):
         return []
     return [_gpu(line) for line in ran.stdout.splitlines() if line.count(",") == len(_ASKED) - 1]
+
+
+@cache
+def driver_version() -> str | None:
+    """The driver's, "580.65.06", which all GPUs share; asked once. None where `nvidia-smi` cannot be."""
+    return next((gpu.driver for gpu in gpus()), None)
 
 
 def _gpu(line: str) -> Gpu:

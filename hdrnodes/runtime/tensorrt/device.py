@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdrnodes.errors import ExecutorError
+from hdrnodes.runtime.gpus import driver_version
 from hdrnodes.runtime.tensorrt.plans import Card
 
 NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING: it does not wait for the default stream
@@ -41,11 +42,10 @@ class Device:
             cuda.init()
             device = cuda.Device(0)
             self._context = device.retain_primary_context()
-            number = cuda.get_driver_version()
         except cuda.Error as error:
             raise ExecutorError("CUDA", f"cannot start: {error}", "does nvidia-smi show the card?") from error
         major, minor = device.compute_capability()
-        self.card = Card(f"SM{major}{minor}", device.name(), f"{number // 1000}.{number % 1000 // 10}")
+        self.card = Card(f"SM{major}{minor}", device.name(), driver_version() or "")
         self.users = 0
         self.generation = 0
         self._lock = RLock()

@@ -24,6 +24,7 @@ from hdrnodes.runtime.tensorrt.profiles import profiles_of
 log = logging.getLogger("hdrnodes")
 
 FOLDER = "tensorrt"  # in the cache
+UNKNOWN_DRIVER = "nvidia-smi does not tell the driver's version"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Card:
 
     Attributes:
         target: compute capability, as "SM89".
-        name: of the card, and `driver`, the version of CUDA that its driver has; both empty ahead of time.
+        name: of the card; empty ahead of time.
+        driver: its version, "580.65.06"; empty ahead of time, and where nobody knows it.
     """
 
     target: str
@@ -79,8 +81,9 @@ class Plan:
 
     @property
     def path(self) -> Path | None:
-        """Where its file is, or would be."""
-        if self.cache is None:
+        """Where its file is, or would be; None where none is kept: without a cache, or of TensorRT where the driver's
+        version is not known, and a plan might be found under another."""
+        if self.cache is None or not (self.library.is_rtx or self.card.driver):
             return None
         model = self.network.folder.name
         name = f"{model}-{self.network.name}-{self.precision}-{self.card.target}-{self.key[:32]}.plan"
@@ -102,11 +105,15 @@ class Plan:
             ExecutorError: it cannot be built.
         """
         if not self.library.is_rtx:
-            log.warning("%s: TensorRT builds it for this card, once; that takes a minute or more", self.network.name)
+            text = "%s: TensorRT builds it for this card, %s; that takes a minute or more"
+            log.warning(text, self.network.name, "once" if self.path else self._why_each_time())
         plan = self.build()
         if self.path is not None:
             keep(self.path, plan)
         return plan
+
+    def _why_each_time(self) -> str:
+        return f"at each start, for {'there is no cache' if self.card.driver else UNKNOWN_DRIVER}"
 
     def build(self) -> bytes:
         """Build the plan.
