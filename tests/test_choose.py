@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from doubling import Doubling
 
 import hdrnodes
 from hdrnodes import frames
@@ -12,26 +13,10 @@ from hdrnodes.errors import ExecutorError, ModelError
 from hdrnodes.hookspecs import hookimpl
 from hdrnodes.models import Model
 from hdrnodes.plugins import Plugins, installed_plugins
-from hdrnodes.runtime import Executor, Runtime, Settings
+from hdrnodes.runtime import Runtime, Settings
 from hdrnodes.runtime.choose import Choice
 from hdrnodes.runtime.gpus import has_driver
 from hdrnodes.runtime.torch import Torch, TorchOnGpu, build
-
-
-class Doubling(Executor):
-    """Doubles its first input."""
-
-    name = "doubling"
-
-    @classmethod
-    def why_not(cls):
-        return None
-
-    def __init__(self, network, settings):
-        self.network = network
-
-    def run(self, **inputs):
-        return 2 * next(iter(inputs.values()))
 
 
 def executor(name, why_not=None, gpu=None, **more):
