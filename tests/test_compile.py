@@ -60,6 +60,20 @@ def test_a_network_that_cannot_be_built_is_named_and_the_others_are_built(tiny_m
 
 
 @needs_rtx
+def test_the_bar_goes_on_where_a_network_fails(tiny_model, tmp_path, monkeypatch):
+    folder = tmp_path / "broken"
+    shutil.copytree(tiny_model, folder)
+    for name in NETWORKS:
+        (folder / f"{name}.onnx").write_bytes(b"somebody else's")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich's word for a terminal
+    monkeypatch.setenv("TERM", "xterm")
+    given = "--model", folder, "--target", "SM89", "--precision", "float32", "-o", tmp_path / "plans", "--json"
+    ran = hdrnodes("compile", *given)
+    assert ran.exit_code == 1 and json.loads(ran.stdout) == []
+    assert "4/4" in ran.stderr
+
+
+@needs_rtx
 def test_a_folder_that_cannot_be_written(tiny_model, tmp_path):
     (tmp_path / "plans").mkdir()
     (tmp_path / "plans" / "tensorrt").write_text("no folder")

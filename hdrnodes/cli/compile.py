@@ -79,7 +79,7 @@ def compile_plans(models: tuple[str, ...], targets: str, precision: str, output:
                     row = _build(network, precision, library, card, cache)
                 except HdrnodesError as error:
                     failed += 1
-                    teller.error(str(error))
+                    teller.failed(str(error))
                     continue
                 seconds = time.perf_counter() - start
                 built.append({**row, "seconds": round(seconds, 2)})

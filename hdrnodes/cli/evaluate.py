@@ -221,7 +221,7 @@ def _compare(paths: Paths, job: _Job, teller: Teller) -> Evaluated:
     if row.error:
         if job.reporter:
             job.reporter.forget()
-        teller.error(row.error)
+        teller.failed(row.error)
     elif row.found:
         for note in row.found.notes:
             teller.note(paths.name, note)

@@ -211,4 +211,4 @@ def _tell_done(outcome: Outcome, number: int, total: int, teller: Teller, as_jso
 
 def _fail(outcome: Outcome, line: str, teller: Teller) -> None:
     outcome.error = line
-    teller.error(line)
+    teller.failed(line)

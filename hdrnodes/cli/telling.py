@@ -140,6 +140,12 @@ class Teller:
         else:
             self.line(f"{number}/{total} {label}, {seconds:.1f} s")
 
+    def failed(self, text: str) -> None:
+        """Why there is nothing of what was started."""
+        self.error(text)
+        if self._progress:
+            self._progress.advance(self._bar)
+
 
 class LogToNotes(logging.Handler):
     """Hands what the library logs to whatever takes a note."""
