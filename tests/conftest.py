@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -83,3 +84,46 @@ def said():
 def tiny_context(tiny_runtime, tiny_plugins, said):
     """Surroundings with a real runtime and the tiny model."""
     return Context(runtime=tiny_runtime, plugins=tiny_plugins, say=said.append)
+
+
+@pytest.fixture
+def world(monkeypatch):
+    """A card that is not there, and TensorRT for it; at the end nothing of either may be left."""
+    import fake_cuda
+    import fake_tensorrt
+
+    from hdrnodes.runtime.tensorrt import device as device_module
+    from hdrnodes.runtime.tensorrt import executor as executor_module
+    from hdrnodes.runtime.tensorrt import library
+
+    world = fake_cuda.World()
+    fake_cuda.install(world, lambda name, module: monkeypatch.setitem(sys.modules, name, module))
+    monkeypatch.setitem(sys.modules, "tensorrt", fake_tensorrt.tensorrt_module(world))
+    monkeypatch.setattr(executor_module, "has_driver", lambda: True)
+    monkeypatch.setattr(device_module, "driver_version", lambda: world.driver)
+    monkeypatch.setattr(library, "_major", lambda *packages: 11)
+    library.tensorrt.cache_clear()
+    yield world
+    gc.collect()
+    library.tensorrt.cache_clear()
+    assert not world.stack and not world.retained and not world.graphs
+    assert not world.allocations and not world.pinned
+    assert not [event for event in world.events if "leaked" in event]
+
+
+@pytest.fixture(scope="session")
+def small_networks(tmp_path_factory):
+    """Two networks of a folder, for that card; see `small_networks.py`."""
+    from small_networks import write_networks
+
+    folder = tmp_path_factory.mktemp("models") / "small"
+    folder.mkdir()
+    return write_networks(folder)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """Exact, with a cache of the test's own."""
+    from hdrnodes.runtime import Settings
+
+    return Settings(precision="float32", cache=tmp_path)
