@@ -1,9 +1,6 @@
-"""`hdrnodes evaluate`: protocols, pairs of files, what is undefined and why, tables and what is refused."""
+"""`hdrnodes evaluate`: protocols, one picture, what is undefined and why, tables and what is refused."""
 
-import csv
-import errno
 import json
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cli import hdrnodes, save
+from evaluation import evaluated, scene
 from metric_values import VALUES, pictures
 
 pytest.importorskip("scipy", reason="some metrics need scipy: pip install 'hdrnodes[metrics]'")
@@ -20,19 +18,8 @@ from hdrnodes.errors import MetricError
 from hdrnodes.io import read
 from hdrnodes.metrics.base import Pair, luminance
 from hdrnodes.metrics.evaluate import evaluate
-from hdrnodes.metrics.pairing import pair_up
 from hdrnodes.metrics.protocols import PROTOCOLS, pre_mapped
 from hdrnodes.metrics.registry import DEFAULTS, find_metrics, metrics
-from hdrnodes.preview import preview_path
-
-
-def scene(seed=0, height=180, width=192):
-    """Light of 0.05..50 with a bright spot of 300: H x W x 3 float32."""
-    rng = np.random.default_rng(seed)
-    down, across = np.linspace(-1, 1, height)[:, None, None], np.linspace(0, 0.6, width)[None, :, None]
-    light = 10 ** (down + across * [0.6, 0.8, 1.0] + rng.normal(0, 0.03, (height, width, 3)))
-    light[20:40, 30:60] = [300, 280, 200]
-    return light.astype(np.float32)
 
 
 @pytest.fixture
@@ -46,11 +33,6 @@ def files(tmp_path):
     save(paths["ref"], light, "float")
     paths["plate"] = save(tmp_path / "plate.png", np.where(clipped[..., None], 1, np.minimum(light / 100, 0.9)))
     return paths
-
-
-def evaluated(*words):
-    ran = hdrnodes("evaluate", *words, "--json")
-    return ran, json.loads(ran.stdout) if ran.stdout else None
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -242,62 +224,6 @@ def test_a_plate_of_another_size_is_refused(files, tmp_path):
     assert ran.exit_code == 1 and "small.png: is 96 x 90, and REF 192 x 180" in ran.stderr
 
 
-@pytest.fixture
-def shots(tmp_path):
-    """Two methods, their references and plates: frames 1, 2, 4, and folders with them."""
-    for folder in ("pred", "other", "ref", "plate"):
-        (tmp_path / folder).mkdir()
-    for frame in (1, 2, 4):
-        light = scene(frame)
-        save(tmp_path / "ref" / f"shot.{frame:04}.exr", light, "float")
-        save(tmp_path / "pred" / f"shot.{frame:04}.exr", light * (1 + 0.1 * frame), "float")
-        save(tmp_path / "other" / f"shot.{frame:04}.exr", light * (2 + 0.3 * frame), "float")
-        save(tmp_path / "plate" / f"shot.{frame:04}.png", np.minimum(light / 100, 1))
-    return tmp_path
-
-
-def test_a_set_is_summed_up_beside_another_method(shots):
-    command = ("--against", shots / "other", "--metric", "log_rmse.log2_y", "--csv", shots / "table.csv")
-    ran, said = evaluated(shots / "pred", shots / "ref", *command)
-    assert ran.exit_code == 0 and [image["name"] for image in said["images"]] == [f"shot.000{n}" for n in (1, 2, 4)]
-    ours, theirs = (np.log2(factors) for factors in ([1.1, 1.2, 1.4], [2.3, 2.6, 3.2]))
-    summary = said["summary"]["log_rmse.log2_y"]
-    assert summary["median"] == pytest.approx(ours[1], abs=1e-4) and summary["count"] == 3
-    against = summary["against"]
-    assert against["median"] == pytest.approx(theirs[1], abs=1e-4)
-    assert against["mean"] == pytest.approx((ours - theirs).mean(), abs=1e-4)
-    assert against["low"] <= against["mean"] <= against["high"] < 0
-    rows = list(csv.DictReader((shots / "table.csv").read_text().splitlines()))
-    assert [row["method"] for row in rows] == ["pred"] * 3 + ["against"] * 3
-    assert [float(row["log_rmse.log2_y"]) for row in rows] == pytest.approx([*ours, *theirs], abs=1e-4)
-    table = hdrnodes("evaluate", shots / "pred", shots / "ref", "--against", shots / "other").stdout
-    assert "95 % interval" in table and f"{ours[1]:.4f}" in table
-    again = hdrnodes("evaluate", shots / "pred", shots / "ref", *command)
-    assert again.exit_code == 1 and "table.csv: exists already" in again.stderr
-
-
-def test_a_picture_that_the_report_has_no_room_for_is_left_out_of_both_methods(shots, monkeypatch):
-    sections = []
-
-    def full_at_the_second_section(temporary):
-        sections.extend([temporary] if temporary.suffix == ".html" else [])
-        if len(sections) == 2 and sections[1] == temporary:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr("hdrnodes.whole_file._settle", full_at_the_second_section)
-    command = ("--against", shots / "other", "--metric", "log_rmse.log2_y", "--csv", shots / "table.csv")
-    ran, said = evaluated(shots / "pred", shots / "ref", *command, "--report", shots / "report.html")
-    assert ran.exit_code == 1 and [image["ok"] for image in said["images"]] == [True, False, True]
-    assert "could not be written, for the disk is full" in said["images"][1]["error"] and "bug" not in ran.stderr
-    theirs, against = np.log2([2.3, 3.2]), said["summary"]["log_rmse.log2_y"]["against"]
-    assert (against["count"], against["median"]) == (2, pytest.approx(np.median(theirs), abs=1e-4))
-    assert against["mean"] == pytest.approx((np.log2([1.1, 1.4]) - theirs).mean(), abs=1e-4)
-    rows = list(csv.DictReader((shots / "table.csv").read_text().splitlines()))
-    assert [row["name"] for row in rows] == ["shot.0001", "shot.0004"] * 2
-    page = (shots / "report.html").read_text(encoding="utf-8")
-    assert "2 of 3 pictures" in page
-
-
 def test_the_baseline_is_the_plate_through_its_inverse_response(files, tmp_path):
     held = np.minimum(scene() / 100, 1)
     save(tmp_path / "deep.png", held, "uint16")
@@ -313,38 +239,6 @@ def test_the_baseline_is_the_plate_through_its_inverse_response(files, tmp_path)
     _, said = evaluated(*command, "--metric", "log_rmse.log2_y.outside")
     assert said["images"][0]["against"]["values"]["log_rmse.log2_y.outside"] > 0.2  # sRGB's is not this plate's
     assert hdrnodes("evaluate", files["pred"], files["ref"], "--baseline").exit_code == 2
-
-
-def test_frames_go_together_by_their_numbers_and_those_alone_are_named(shots):
-    (shots / "ref" / "shot.0002.exr").unlink()
-    patterns = [shots / folder / "shot.####.exr" for folder in ("pred", "ref")]
-    ran, said = evaluated(*patterns, "--metric", "log_rmse.log2_y", "--plate", shots / "plate" / "shot.####.png")
-    assert ran.exit_code == 1
-    assert [(image["name"], image["ok"]) for image in said["images"]] == [("1", True), ("4", True), ("2", False)]
-    assert "has no partner 2 in" in ran.stderr and "1 of 3 failed" in ran.stderr
-    ran, said = evaluated(*patterns, "--frames", "1-1", "--metric", "log_rmse.log2_y")
-    assert (ran.exit_code, len(said["images"])) == (0, 1)
-    ran, said = evaluated(*patterns, "--frames", "1-3", "--metric", "log_rmse.log2_y")
-    assert {image["name"]: image["ok"] for image in said["images"]} == {"1": True, "2": False, "3": False}
-    assert f"{shots}/pred/shot.0003.exr: does not exist" in ran.stderr
-
-
-def test_folders_go_together_by_stem_and_the_others_go_on(shots):
-    save(shots / "pred" / "shot.0002.tif", scene(2), "float")
-    save(shots / "ref" / "alone.exr", scene(2), "float")
-    (shots / "pred" / "notes.txt").write_text("not a picture")
-    (shots / "pred" / "shot.0004.exr").write_bytes(b"")
-    ran, said = evaluated(shots / "pred", shots / "ref", "--metric", "log_rmse.log2_y")
-    assert ran.exit_code == 1
-    assert {image["name"]: image["ok"] for image in said["images"]} == {
-        "shot.0001": True,
-        "shot.0002": False,
-        "shot.0004": False,
-        "alone": False,
-    }
-    errors = {image["name"]: image["error"] for image in said["images"]}
-    assert "is one of several called shot.0002" in errors["shot.0002"]
-    assert "has no partner alone in" in errors["alone"]
 
 
 @pytest.mark.parametrize(
@@ -434,49 +328,3 @@ def test_from_python_it_is_one_call(files):
     assert in_memory.values == found.values and in_memory.test_path is None
     with pytest.raises(MetricError, match="protocol liu: is none of ours; choose absolute, hdrnodes"):
         evaluate(files["pred"], files["ref"], protocol="liu")
-
-
-def test_a_folder_that_is_not_there_is_one_line(shots):
-    for given in ((shots / "pred", shots / "reff"), (shots / "reff", shots / "pred")):
-        ran = hdrnodes("evaluate", *given)
-        assert (ran.exit_code, ran.stderr) == (1, f"{shots}/reff: does not exist; check the path\n")
-    (shots / "empty").mkdir()
-    ran = hdrnodes("evaluate", shots / "pred", shots / "empty")
-    assert (ran.exit_code, ran.stderr) == (1, f"{shots}/empty: holds no pictures; check the path\n")
-
-
-def test_what_fails_before_any_comparison_is_in_the_json(shots):
-    for given in ((shots / "pred", shots / "reff"), (shots / "pred", shots / "ref", "--curve", shots / "none.csv")):
-        ran, said = evaluated(*given)
-        assert (ran.exit_code, said["images"], said["summary"]) == (1, [], {})
-        assert ran.stderr == f"{said['error']}\n" and "does not exist" in said["error"] and said["metrics"]
-    _, said = evaluated(shots / "pred", shots / "ref", "--metric", "log_rmse.log2_y")
-    assert said["error"] is None
-
-
-@pytest.mark.parametrize("role", ["ref", "plate"])
-def test_folders_and_patterns_with_nothing_in_common_are_one_line(shots, role):
-    for path in (shots / role).iterdir():
-        path.rename(path.with_name(path.name.replace("shot.0", f"{role}.1")))
-    folders = [shots / "pred", shots / "ref", *(["--plate", shots / "plate"] if role == "plate" else [])]
-    ran = hdrnodes("evaluate", *folders)
-    told = f"{shots}/pred: has no picture called as one in {shots}/{role} (here shot.0001, there {role}.1001)"
-    assert (ran.exit_code, ran.stderr) == (1, f"{told}; name those that belong together alike\n")
-    if role == "ref":
-        ran = hdrnodes("evaluate", shots / "pred" / "shot.####.exr", shots / "ref" / "ref.####.exr")
-        assert (ran.exit_code, ran.stderr.count("\n")) == (1, 1) and "(here 1, there 1001)" in ran.stderr
-
-
-def test_the_contact_sheet_beside_a_result_is_no_result(shots):
-    save(preview_path(shots / "pred" / "shot.0002.exr"))
-    whole, alone = pair_up(str(shots / "pred"), str(shots / "ref"))
-    assert [each.name for each in whole] == ["shot.0001", "shot.0002", "shot.0004"] and not alone
-
-
-def test_pairs_are_those_that_every_folder_has(shots):
-    whole, alone = pair_up(*(str(shots / each) for each in ("pred", "ref", "plate", "other")))
-    assert [each.name for each in whole] == ["shot.0001", "shot.0002", "shot.0004"] and not alone
-    (shots / "plate" / "shot.0001.png").unlink()
-    whole, alone = pair_up(*(str(shots / each) for each in ("pred", "ref", "plate")))
-    assert [each.name for each in alone] == ["shot.0001"]
-    assert "has no partner shot.0001 in" in str(alone[0].error)
