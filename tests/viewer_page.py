@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from cli import load
 
+from hdrnodes.image import LINEAR, Image
+from hdrnodes.io import write
 from hdrnodes.viewer.pictures import Pictures, Side
 from hdrnodes.viewer.server import ViewServer
 
@@ -26,6 +28,16 @@ def browser_path():
         missing = f"no browser: none of {', '.join(BROWSERS)} is installed"
         (pytest.fail if os.environ.get("HDRNODES_TEST_BROWSER") == "required" else pytest.skip)(missing)
     return found
+
+
+def noise(height, width, channels=3):
+    return np.random.default_rng(5).random((height, width, channels), dtype=np.float32)
+
+
+def write_noise(path):
+    """A result: light of 0..100."""
+    write(Image(noise(40, 60) * 100, colorspace=LINEAR), path, pixel_type="float")
+    return path
 
 
 @contextmanager
