@@ -11,6 +11,7 @@ from hdrnodes.cli.running import take_model_folders
 from hdrnodes.image import Image
 from hdrnodes.plugins import installed_plugins
 from hdrnodes.runtime import Runtime, Settings
+from hdrnodes.runtime.openvino import OpenVINO
 
 FRAME = 3 * 4 * 540 * 960  # bytes
 
@@ -75,3 +76,10 @@ def test_networks_keep_the_least_that_they_need(run, monkeypatch):
 
 def test_frames_that_lie_in_files_are_made_one_after_another(run):
     assert run(frames.PROCESS + 10**7)[0] == 1
+
+
+def test_networks_on_a_gpu_need_none_of_the_machines_memory(run, monkeypatch):
+    monkeypatch.setattr("hdrnodes.cli.at_a_time.least_memory", lambda model: 4 * 10**9)
+    assert run(4 * 10**9)[0] == 1
+    monkeypatch.setattr(OpenVINO, "free_memory", classmethod(lambda cls: 10**10))
+    assert run(4 * 10**9)[0] > 1

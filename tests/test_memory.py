@@ -5,10 +5,14 @@ import sys
 
 import numpy as np
 import pytest
+from doubling import Doubling
 
 import hdrnodes
 from hdrnodes import Context, frames
+from hdrnodes.errors import ExecutorError
+from hdrnodes.hookspecs import hookimpl
 from hdrnodes.models import Model, find_models
+from hdrnodes.plugins import Plugins
 from hdrnodes.runtime import Runtime, Settings, memory
 from hdrnodes.runtime.tiles import least_tile
 
@@ -80,6 +84,46 @@ def test_what_networks_say_they_need_is_what_they_need(default):
     layers = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 1), torch.nn.ReLU(), torch.nn.Conv2d(8, 1, 1))
     layers.example_inputs = lambda: {"x": torch.zeros(1, 3, 8, 8)}
     assert bytes_per_pixel(layers) == 4 * (8 + 8)  # one layer's channels in, the next one's out
+
+
+def executor_with(bytes_of_gpu, **more):
+    """A class of executors that run on a GPU of so much free memory, or, of None, in the machine's."""
+    return type("Its", (Doubling,), {"free_memory": classmethod(lambda cls: bytes_of_gpu), **more})
+
+
+def runtime_of(tiny_model, *executors, **settings):
+    plugins = Plugins()
+
+    class Its:
+        @hookimpl
+        def register_executors(self):
+            return executors
+
+        @hookimpl
+        def register_models(self):
+            return {"default": tiny_model}
+
+    plugins.register(Its(), "a test", "a test")
+    name = executors[0].name if len(executors) == 1 else "auto"
+    return Runtime(name, plugins=plugins, settings=Settings(cache=None, **settings))
+
+
+def test_what_the_machine_may_give_is_nothing_to_networks_on_a_gpu(tiny_model):
+    pixels = np.ones((4, 5, 3), np.float32)
+    assert runtime_of(tiny_model, executor_with(10 * GB), memory=256_000_000).run("dequantize", "default", pixels).any()
+    with pytest.raises(ExecutorError, match="is too little for model default; allow"):
+        runtime_of(tiny_model, executor_with(None), memory=256_000_000).run("dequantize", "default", pixels)
+
+
+def test_a_gpu_that_fails_leaves_them_to_what_the_machine_may_give(tiny_model):
+    def fails(self, network, settings):
+        raise ExecutorError("the GPU", "fell off the bus", "put it back")
+
+    on_gpu = executor_with(10 * GB, name="tensorrt", on_device=True, __init__=fails)
+    runtime = runtime_of(tiny_model, on_gpu, executor_with(None, name="openvino"), memory=256_000_000)
+    for _ in range(2):
+        with pytest.raises(ExecutorError, match="is too little for model default; allow"):
+            runtime.run("dequantize", "default", np.ones((4, 5, 3), np.float32))
 
 
 def reconstruct(codes, allowed, tile):

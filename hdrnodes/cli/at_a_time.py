@@ -36,7 +36,8 @@ def make_room(plates: Iterable[Path], models: Iterable[str], runtime: Runtime) -
     count = 1
     if len(sizes) > 1:
         memory = runtime.settings.memory or int(frames.SHARE * frames.available())
-        least = max((least_memory(runtime.model(name)) for name in models), default=0)
+        described = [runtime.model(name) for name in models]
+        least = max(map(least_memory, described), default=0) if on_cpu else 0  # of this machine's memory
         frame = 3 * 4 * max(width * height for width, height in sizes)
         most = READ_COMPUTED_WRITTEN
         if not on_cpu or runtime.settings.hint == "throughput":

@@ -121,17 +121,17 @@ class Runtime:
 
         Raises:
             ModelError: there is no such model, or it is not whole.
-            ExecutorError: it needs more memory than `settings` allow.
+            ExecutorError: it needs more of the machine's memory than `settings` allow, where that is what networks take.
         """
         if name not in self._loaded:
-            model = load_model(name, self._models)
-            most, least = self.settings.memory, memory.least_memory(model)
-            if most is not None and most < least and self.tile is None:
-                problem = f"is too little for model {name}"
-                remedy = f"allow {-(-least // 10**6)} MB or more"
-                raise ExecutorError(f"memory of {most // 10**6} MB", problem, remedy)
-            self._loaded[name] = model
-        return self._loaded[name]
+            self._loaded[name] = load_model(name, self._models)
+        model = self._loaded[name]
+        most, least = self.settings.memory, memory.least_memory(model)
+        # Asked each time: by now it may be another executor than the one on a GPU that was taken at first.
+        if most is not None and most < least and self.tile is None and self.executor.free_memory() is None:
+            remedy = f"allow {-(-least // 10**6)} MB or more"
+            raise ExecutorError(f"memory of {most // 10**6} MB", f"is too little for model {name}", remedy)
+        return model
 
     @property
     def _memory(self) -> int:
@@ -146,12 +146,12 @@ class Runtime:
         self, model: str, stage: str, frame: Mapping[str, Array], context: Mapping[str, Array], where: Array | None
     ) -> Array:
         """A stage's answer, in tiles; in smaller ones, and from then on, where there is not the memory for them."""
+        network = self.model(model).stage(stage).networks[stage]
+        executor = self._executor(model, network)  # first: it may be another than was taken, with other memory
         described = self.model(model)
         halo, multiple = described.stage(stage).halo, described.stage(stage).multiple
-        network = described.stage(stage).networks[stage]
         first = next(iter(frame.values()))
         height, width = first.shape[:2]
-        executor = self._executor(model, network)  # first: it may be another than was taken, with other memory
         tile = self.tile or memory.tile_size(
             described, self._memory, height, width, is_torch_array(first), executor.side_by_side
         )
