@@ -45,6 +45,16 @@ def test_without_the_token_everything_is_refused(result):
         assert get(server.url)
 
 
+def test_an_invitation_leads_to_the_page_once(result):
+    with served(result) as server:
+        invitation, other = server.invite(), server.invite()
+        assert server.token not in invitation and refusal(invitation, Host="evil.example") == 403
+        with urllib.request.urlopen(invitation, timeout=10) as answer:
+            assert answer.url == server.url and answer.headers["Content-Type"].startswith("text/html")
+        assert refusal(invitation) == 403 and refusal(invitation + "picture/0/0") == 403
+        assert get(other)
+
+
 def test_another_hosts_name_is_refused(result):
     """A page of another site whose name was made to lead here says that name."""
     with served(result) as server:

@@ -87,7 +87,7 @@ def _serve(pictures: Pictures, port: int, no_browser: bool) -> None:
         result(server.url)
         if not no_browser:
             # Some are waited for, and want the page meanwhile; where there is none, there is the printed address.
-            Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+            Thread(target=webbrowser.open, args=(server.invite(),), daemon=True).start()
         try:
             server.serve_forever()
         except KeyboardInterrupt:  # the way to end it

@@ -1,5 +1,6 @@
 """Serves the viewer's page to this machine alone, to whoever knows the token in its address.
 
+    /INVITATION/                             leads to the page, once
     /TOKEN/                                  the page
     /TOKEN/page/NAME                         its modules and style
     /TOKEN/picture/SIDE/FRAME                what there is to know of a picture, or {"error": ...}
@@ -7,7 +8,8 @@
     /TOKEN/pixel/SIDE/FRAME/X/Y              a pixel's values as the file has them
 
 Anything else, and any request without the token or by another host's name, is refused. Another page that is open in
-the browser can reach the port, but neither guess the token nor read an answer.
+the browser can reach the port, but neither guess the token nor read an answer. A browser that is started with an
+address gets an invitation: every user of the machine can read what a process was started with.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ class ViewServer(ThreadingHTTPServer):
     def __init__(self, pictures: Pictures, port: int = 0) -> None:
         self.pictures = pictures
         self.token = secrets.token_urlsafe(24)
+        self._invitations: set[str] = set()
         self._connections: set[socket.socket] = set()
         try:
             super().__init__((LOOPBACK, port), _Handler)
@@ -78,6 +81,20 @@ class ViewServer(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self.server_port}/{self.token}/"
 
+    def invite(self) -> str:
+        """An address that leads to the page, to whoever is the first to open it."""
+        invitation = secrets.token_urlsafe(24)
+        self._invitations.add(invitation)
+        return f"http://{LOOPBACK}:{self.server_port}/{invitation}/"
+
+    def takes(self, invitation: str) -> bool:
+        """Whether it was given and is not used; from now on it is."""
+        try:
+            self._invitations.remove(invitation)
+        except KeyError:
+            return False
+        return True
+
     def handle_error(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
         error = sys.exception()
         if error and not isinstance(error, ConnectionError):  # the browser has lost interest
@@ -93,8 +110,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         hosts = {f"{name}:{self.server.server_port}" for name in (LOOPBACK, "localhost")}
         token, slash, asked = self.path[1:].partition("/")
+        known = self.headers.get("Host") in hosts
+        if known and self.server.takes(token):
+            self._send(b"", "text/plain", HTTPStatus.SEE_OTHER, location=f"/{self.server.token}/")
+            return
         allowed = secrets.compare_digest(token.encode(), self.server.token.encode())
-        if self.headers.get("Host") not in hosts or not allowed or not slash:
+        if not known or not allowed or not slash:
             self._send(b"refused: open the address that hdrnodes printed", "text/plain", HTTPStatus.FORBIDDEN)
             return
         try:
@@ -136,7 +157,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_json(self, value: object) -> None:
         self._send(json.dumps(value, allow_nan=False).encode(), "application/json")
 
-    def _send(self, body: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK, nonce: str = "") -> None:
+    def _send(
+        self, body: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK, nonce: str = "", location: str | None = None
+    ) -> None:
         scripts = f"script-src 'self' 'nonce-{nonce}'" if nonce else "script-src 'self'"
         policy = f"default-src 'none'; {scripts}; style-src 'self'; connect-src 'self'; img-src data:"
         self.send_response(status)
@@ -148,6 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
             "Cross-Origin-Resource-Policy": "same-origin",
             "Referrer-Policy": "no-referrer",
             "X-Content-Type-Options": "nosniff",
+            **({} if location is None else {"Location": location}),
         }.items():
             self.send_header(name, value)
         self.end_headers()
