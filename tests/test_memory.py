@@ -14,6 +14,7 @@ from hdrnodes.hookspecs import hookimpl
 from hdrnodes.models import Model, find_models
 from hdrnodes.plugins import Plugins
 from hdrnodes.runtime import Runtime, Settings, memory
+from hdrnodes.runtime.openvino import OpenVINO
 from hdrnodes.runtime.tiles import least_tile
 
 GB = 10**9
@@ -55,6 +56,17 @@ def test_networks_that_run_side_by_side_share_what_there_is(model):
 
 
 @needs_default
+def test_as_many_run_side_by_side_as_the_smallest_tiles_leave_room_for(default):
+    allowed = [int(each * GB) for each in (0.47, 0.7, 1, 2, 8)]
+    most = [memory.most_side_by_side(default, each) for each in allowed]
+    assert most[0] == most[1] == 1 and most == sorted(most) and 1 < most[3] < 16 < most[4]
+    smallest = min(least_tile(stage.halo, stage.multiple) for stage in default.stages.values())
+    for each, count in list(zip(allowed, most, strict=True))[2:]:
+        frames_of = [memory.tile_size(default, each, side, side, False, count) for side in (100, 1000, 2000, 9000)]
+        assert min(frames_of) + memory.STEP >= smallest
+
+
+@needs_default
 def test_a_gpu_takes_a_frame_in_one_piece_or_many_tiles_at_a_time(default):
     uhd, eight_k = (2160, 3840), (4320, 7680)
     assert memory.tile_size(default, 24 * GB, *uhd, True) == memory.LARGEST_WHOLE
@@ -91,7 +103,7 @@ def executor_with(bytes_of_gpu, **more):
     return type("Its", (Doubling,), {"free_memory": classmethod(lambda cls: bytes_of_gpu), **more})
 
 
-def runtime_of(tiny_model, *executors, **settings):
+def runtime_of(tiny_model, *executors, settings):
     plugins = Plugins()
 
     class Its:
@@ -105,14 +117,14 @@ def runtime_of(tiny_model, *executors, **settings):
 
     plugins.register(Its(), "a test", "a test")
     name = executors[0].name if len(executors) == 1 else "auto"
-    return Runtime(name, plugins=plugins, settings=Settings(cache=None, **settings))
+    return Runtime(name, plugins=plugins, settings=settings)
 
 
 def test_what_the_machine_may_give_is_nothing_to_networks_on_a_gpu(tiny_model):
-    pixels = np.ones((4, 5, 3), np.float32)
-    assert runtime_of(tiny_model, executor_with(10 * GB), memory=256_000_000).run("dequantize", "default", pixels).any()
+    pixels, settings = np.ones((4, 5, 3), np.float32), Settings(memory=256_000_000)
+    assert runtime_of(tiny_model, executor_with(10 * GB), settings=settings).run("dequantize", "default", pixels).any()
     with pytest.raises(ExecutorError, match="is too little for model default; allow"):
-        runtime_of(tiny_model, executor_with(None), memory=256_000_000).run("dequantize", "default", pixels)
+        runtime_of(tiny_model, executor_with(None), settings=settings).run("dequantize", "default", pixels)
 
 
 def test_a_gpu_that_fails_leaves_them_to_what_the_machine_may_give(tiny_model):
@@ -120,10 +132,21 @@ def test_a_gpu_that_fails_leaves_them_to_what_the_machine_may_give(tiny_model):
         raise ExecutorError("the GPU", "fell off the bus", "put it back")
 
     on_gpu = executor_with(10 * GB, name="tensorrt", on_device=True, __init__=fails)
-    runtime = runtime_of(tiny_model, on_gpu, executor_with(None, name="openvino"), memory=256_000_000)
+    runtime = runtime_of(
+        tiny_model, on_gpu, executor_with(None, name="openvino"), settings=Settings(memory=256_000_000)
+    )
     for _ in range(2):
         with pytest.raises(ExecutorError, match="is too little for model default; allow"):
             runtime.run("dequantize", "default", np.ones((4, 5, 3), np.float32))
+
+
+@pytest.mark.parametrize("hint", ["throughput", "latency"])
+def test_with_little_memory_fewer_run_side_by_side(tiny_model, hint):
+    for allowed, most in ((4 * GB, 2), (memory.least_memory(Model.load(tiny_model)), 1)):
+        settings = Settings(memory=allowed, hint=hint, threads=2, cache=None)
+        runtime = runtime_of(tiny_model, OpenVINO, settings=settings)
+        runtime.run("dequantize", "default", np.ones((4, 5, 3), np.float32))
+        assert [each.side_by_side for each in runtime._networks.values()] == [most if hint == "throughput" else 1]
 
 
 def reconstruct(codes, allowed, tile):

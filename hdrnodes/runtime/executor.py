@@ -41,6 +41,8 @@ class Settings:
         threads: of a CPU; None for all cores.
         hint: whether one frame should be ready soon, or many per hour; a wish, which executors may pass over.
         memory: bytes that hdrnodes may take of the machine's memory; None for what is free.
+        side_by_side: how many runs of a network there may be at a time, at most; None for as many as the executor has
+            by itself. The runtime says it, where memory asks for it.
         cache: a folder for what is worth keeping between starts, each executor's in one of its name, which
             `hdrnodes doctor --clear-cache` removes; None to keep nothing.
     """
@@ -49,6 +51,7 @@ class Settings:
     threads: int | None = None
     hint: Literal["latency", "throughput"] = "latency"
     memory: int | None = None
+    side_by_side: int | None = None
     cache: Path | None = field(default_factory=cache_folder)
 
 

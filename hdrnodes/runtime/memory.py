@@ -47,15 +47,26 @@ def _pixels(model: Model, memory: int, height: int, width: int, on_device: bool,
     return max(0, int(room / _tiled_bytes(model)))
 
 
+def most_side_by_side(model: Model, memory: int) -> int:
+    """How many runs of a network there may be at once, at most: so many that tiles as small as halos allow stay within
+    so many bytes, beside frames of any size."""
+    room = (memory - frames.PROCESS) / 2  # frames lie in files before they take the other half
+    return max(1, int(room / _least_of_networks(model)))
+
+
 def least_memory(model: Model) -> int:
     """Bytes that a job with this model takes at least: frames in scratch files, tiles as small as halos allow."""
+    return frames.PROCESS + _least_of_networks(model)
+
+
+def _least_of_networks(model: Model) -> int:
     tiles = sum(
         bytes_per_pixel(network) * least_tile(stage.halo, stage.multiple) ** 2
         for stage in model.stages.values()
         for network in stage.networks.values()
         if not network.sees_whole_frame
     )
-    return frames.PROCESS + int(tiles) + _whole_frame_bytes(model, 0, 0)
+    return int(tiles) + _whole_frame_bytes(model, 0, 0)
 
 
 def bytes_per_pixel(network: Network) -> float:

@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from hdrnodes.errors import ExecutorError, ModelError
+from hdrnodes.machine import cores
 from hdrnodes.models import Network
 from hdrnodes.runtime.executor import Array, Executor, Settings, why_it_failed
 from hdrnodes.runtime.kept import keep, kept
@@ -64,7 +65,7 @@ def _options(network: Network, settings: Settings) -> dict[str, Any]:
     if settings.precision == "fp16":
         problem = "computes in float32 or bf16, and was asked for fp16"
         raise ExecutorError("executor openvino", problem, "fp16 is for GPUs; give --precision auto")
-    if settings.precision == "bf16" and "BF16" not in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if settings.precision == "bf16" and "BF16" not in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise ExecutorError("executor openvino", "was asked for bf16, which this CPU has not", "give --precision auto")
     options: dict[str, Any] = {
         # Where the CPU has bfloat16, OpenVINO would take it unasked.
@@ -73,6 +74,9 @@ def _options(network: Network, settings: Settings) -> dict[str, Any]:
     }
     if settings.threads is not None:
         options["INFERENCE_NUM_THREADS"] = settings.threads
+    most = settings.side_by_side
+    if most is not None and most < (settings.threads or cores()):  # else it limits nothing, and is not worth a blob
+        options["PERFORMANCE_HINT_NUM_REQUESTS"] = most
     return options
 
 
@@ -82,15 +86,14 @@ def _compiled(path: Path, sha256: str, options: dict[str, Any], folder: Path | N
     OpenVINO's own cache (CACHE_DIR) knows files by name and time, and takes one with damaged weights for good
     (measured): hence ours.
     """
-    core = _core()
     file = None if folder is None else folder / "openvino" / f"{path.stem}-{_key(sha256, options)}.blob"
     if file is not None and (blob := kept(file)):
         try:
-            return core.import_model(blob, "CPU", options)
+            return core().import_model(blob, "CPU", options)
         except RuntimeError:  # OpenVINO's own reasons to refuse it; it is compiled anew
             pass
     try:
-        compiled = core.compile_model(path, "CPU", options)
+        compiled = core().compile_model(path, "CPU", options)
     except RuntimeError as error:
         problem = f"OpenVINO cannot compile it: {' '.join(str(error).split())[:200]}"
         raise ExecutorError(path, problem, "try --executor torch, or export the model again") from error
@@ -102,13 +105,19 @@ def _compiled(path: Path, sha256: str, options: dict[str, Any], folder: Path | N
 def _key(sha256: str, options: dict[str, Any]) -> str:
     import openvino
 
-    cpu = [_core().get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
+    cpu = [core().get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
     compiled_from = [sha256, openvino.get_version(), cpu, options]
     return hashlib.sha256(json.dumps(compiled_from, sort_keys=True).encode()).hexdigest()[:32]
 
 
 @cache
-def _core() -> Any:
+def core() -> Any:
+    """OpenVINO, the one that this process has.
+
+    Another Core must not come and go beside it: its CPU plugin gives the thread that loads it a stack for signals, and
+    takes the memory away when it ends, whatever thread that is in. Python's handlers run there: the next Ctrl-C would
+    end the process with a segmentation fault (2026.4: measured).
+    """
     import openvino  # here, so that `import hdrnodes` stays light
 
     return openvino.Core()

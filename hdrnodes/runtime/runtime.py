@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -121,7 +123,7 @@ class Runtime:
 
         Raises:
             ModelError: there is no such model, or it is not whole.
-            ExecutorError: it needs more of the machine's memory than `settings` allow, where that is what networks take.
+            ExecutorError: networks run in the machine's memory, and need more of it than `settings` allow.
         """
         if name not in self._loaded:
             self._loaded[name] = load_model(name, self._models)
@@ -133,13 +135,17 @@ class Runtime:
             raise ExecutorError(f"memory of {most // 10**6} MB", f"is too little for model {name}", remedy)
         return model
 
+    @cached_property
+    def _on_host(self) -> int:
+        """Bytes of the machine's memory for frames, and for networks that run in it."""
+        return self.settings.memory or int(frames.SHARE * frames.available())
+
     @property
     def _memory(self) -> int:
         """Bytes for frames and networks: of the GPU's memory, or the machine's; asked once of each executor taken."""
         if self.executor not in self._memories:
             free = self.executor.free_memory()
-            on_host = self.settings.memory or int(frames.SHARE * frames.available())
-            self._memories[self.executor] = on_host if free is None else int(frames.SHARE * free)
+            self._memories[self.executor] = self._on_host if free is None else int(frames.SHARE * free)
         return self._memories[self.executor]
 
     def _in_tiles(
@@ -253,8 +259,12 @@ class Runtime:
         key = (model, network.name)
         with self._loading:
             if key not in self._networks:
+                settings = self.settings
+                if settings.hint == "throughput":
+                    most = memory.most_side_by_side(self.model(model), self._on_host)
+                    settings = replace(settings, side_by_side=most)
                 try:
-                    self._networks[key] = self._choice.load(network, self.settings)
+                    self._networks[key] = self._choice.load(network, settings)
                 except MemoryError as error:
                     raise self._out_of_memory(network) from error
             executor = self._networks[key]
