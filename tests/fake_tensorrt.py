@@ -12,7 +12,8 @@ from functools import cache
 from importlib.machinery import ModuleSpec
 
 import numpy as np
-import openvino
+
+from hdrnodes.runtime.openvino import core
 
 MAGIC = b"FAKE"
 PER_PIXEL = 64  # bytes of scratch memory
@@ -20,7 +21,7 @@ PER_PIXEL = 64  # bytes of scratch memory
 
 @cache
 def compiled(onnx):
-    return openvino.Core().compile_model(openvino.Core().read_model(onnx), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return core().compile_model(core().read_model(onnx), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
 
 class Severity(enum.Enum):

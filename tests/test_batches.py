@@ -9,6 +9,7 @@ from hdrnodes.models import Model, engines_folder
 from hdrnodes.networks import build, load
 from hdrnodes.networks.default.statistics import COUNT, LEVELS, TONES, statistics
 from hdrnodes.networks.published import NETWORKS
+from hdrnodes.runtime.openvino import core
 
 SHIPPED = Model.load(engines_folder() / "default").networks()
 
@@ -28,9 +29,9 @@ def three(network, size):
 @pytest.mark.parametrize("precision", ["float32", "fp16"])
 @pytest.mark.parametrize("network", SHIPPED, ids=lambda network: network.name)
 def test_shipped_graphs_answer_a_batch_as_its_members(network, precision):
-    openvino = pytest.importorskip("openvino")
+    pytest.importorskip("openvino")
     hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
-    compiled = openvino.Core().compile_model(network.verified_onnx(precision), "CPU", hints)
+    compiled = core().compile_model(network.verified_onnx(precision), "CPU", hints)
     inputs = {name: value.numpy() for name, value in three(load(network), (37, 50)).items()}
     together = compiled(inputs)[0].copy()
     alone = [compiled({name: value[k : k + 1] for name, value in inputs.items()})[0].copy() for k in range(3)]

@@ -21,6 +21,7 @@ from hdrnodes.networks.export import StageExport, export_model
 from hdrnodes.networks.half import half_precision
 from hdrnodes.networks.published import Published
 from hdrnodes.networks.range_audit import LARGEST, Audit, Layer, Ranges, audit
+from hdrnodes.runtime.openvino import core
 
 # Casts from and to half in a graph: in, out, and for `hallucinate` the context. Around each normalisation over the
 # frame (18 of them) and mean over it there are two more; those networks see small frames, once.
@@ -105,13 +106,13 @@ def test_the_shipped_graphs_cast_no_more_than_they_must(network):
 
 @pytest.mark.parametrize("network", described(), ids=lambda network: network.name)
 def test_the_shipped_half_graphs_answer_nearly_as_those_in_float32(network, default, plate):
-    openvino = pytest.importorskip("openvino")
+    pytest.importorskip("openvino")
     overview = default.get(f"{network.name}_overview")
     (inputs,) = network_inputs(default[network.name], overview, 64, [plate])
     answers = []
     for precision in ("float32", "fp16"):
         hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
-        compiled = openvino.Core().compile_model(network.verified_onnx(precision), "CPU", hints)
+        compiled = core().compile_model(network.verified_onnx(precision), "CPU", hints)
         answers.append(compiled({name: value.numpy() for name, value in inputs.items()})[0])
     # OpenVINO widens half on a CPU, so that only the weights are rounded.
     assert np.abs(answers[0] - answers[1]).max() < 1e-3 * max(1, np.abs(answers[0]).max())

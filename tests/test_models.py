@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from hdrnodes import networks
 from hdrnodes.networks.base import StageNetwork, in_float32
 from hdrnodes.networks.export import StageExport, export_again, export_model
+from hdrnodes.runtime.openvino import core
 
 
 class Tinted(StageNetwork):
@@ -109,9 +110,9 @@ def test_weights_come_back_bit_for_bit_and_the_module_stays_in_training(exported
 @pytest.mark.parametrize("precision", ["float32", "fp16"])
 @pytest.mark.parametrize("size", [(1, 32, 48), (2, 37, 61), (3, 1, 3)], ids=str)
 def test_onnx_computes_what_torch_does_at_any_size_and_batch(exported, tinted, size, precision):
-    openvino = pytest.importorskip("openvino")
+    pytest.importorskip("openvino")
     network = Model.load(exported).stage("hallucinate").networks["hallucinate"]
-    compiled = openvino.Core().compile_model(
+    compiled = core().compile_model(
         network.verified_onnx(precision), "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
     )
     count, height, width = size

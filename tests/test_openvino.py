@@ -1,6 +1,8 @@
 """The openvino executor: its settings, and compiled networks that are kept."""
 
 import shutil
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,7 +14,7 @@ from hdrnodes.models import Model
 from hdrnodes.runtime import Settings, openvino
 from hdrnodes.runtime.openvino import OpenVINO
 
-HAS_BF16 = "BF16" in openvino._core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+HAS_BF16 = "BF16" in openvino.core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 CODES = np.random.default_rng(0).random((1, 3, 64, 96), np.float32)
 
 
@@ -33,7 +35,7 @@ def trained():
 def compiled(monkeypatch):
     """The paths of what was compiled, not taken from the cache."""
     paths = []
-    core = openvino._core()
+    core = openvino.core()
 
     class Watched:
         get_property, import_model = core.get_property, core.import_model
@@ -42,7 +44,7 @@ def compiled(monkeypatch):
             paths.append(path)
             return core.compile_model(path, *arguments)
 
-    monkeypatch.setattr(openvino, "_core", Watched)
+    monkeypatch.setattr(openvino, "core", Watched)
     return paths
 
 
@@ -103,7 +105,7 @@ def test_bf16_is_refused_where_the_cpu_has_none(dequantize, monkeypatch):
         def get_property(self, device, name):
             return ["FP32", "INT8"]
 
-    monkeypatch.setattr(openvino, "_core", Old)
+    monkeypatch.setattr(openvino, "core", Old)
     with pytest.raises(ExecutorError, match="was asked for bf16, which this CPU has not"):
         OpenVINO(dequantize, Settings(precision="bf16", cache=None))
 
@@ -153,3 +155,26 @@ def test_a_copy_of_a_model_elsewhere_takes_the_same_file_of_the_cache(tiny_model
         shutil.copytree(tiny_model, tmp_path / place)
         run(Model.load(tmp_path / place).stage("dequantize").networks["dequantize"], cache=tmp_path / "cache")
     assert len(compiled) == 1
+
+
+COME_AND_GONE = """
+import gc, signal, threading, time
+from hdrnodes.bench.peaks import openvino_works
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have it ignored by what runs in the background
+works = [openvino_works("float32", 1)]
+next(works[0])
+ending = threading.Thread(target=lambda: (works.clear(), gc.collect()))
+ending.start()
+ending.join()
+try:
+    signal.raise_signal(signal.SIGINT)
+    time.sleep(10)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_finds_its_stack_whichever_thread_ends_what_was_compiled():
+    ran = subprocess.run([sys.executable, "-c", COME_AND_GONE], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (0, "interrupted\n"), ran.stderr

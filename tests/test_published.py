@@ -15,6 +15,7 @@ from hdrnodes.networks.import_checkpoint import published_stages
 from hdrnodes.networks.onnx_graph import to_onnx
 from hdrnodes.networks.published import NETWORKS, from_tensorflow
 from hdrnodes.networks.published.unet import twice_the_size
+from hdrnodes.runtime.openvino import core
 
 PARITY = 1e-4  # of each output's range
 
@@ -123,15 +124,14 @@ def test_onnx_agrees_with_torch_at_sizes_other_than_the_examples(published, onnx
 @pytest.fixture(scope="module")
 def onnx_of(published):
     """Stage name -> its ONNX, compiled by OpenVINO in float32; each exported once."""
-    openvino = pytest.importorskip("openvino")
+    pytest.importorskip("openvino")
     compiled = {}
 
     def compile_stage(stage):
         if stage not in compiled:
             graph = to_onnx(getattr(published, stage), stage).SerializeToString()
             hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
-            core = openvino.Core()
-            compiled[stage] = core.compile_model(core.read_model(graph), "CPU", hints)
+            compiled[stage] = core().compile_model(core().read_model(graph), "CPU", hints)
         return compiled[stage]
 
     return compile_stage
@@ -148,10 +148,9 @@ def onnx_of(published):
     ],
 )
 def test_fp16_onnx_is_near_the_published_numbers(published, picture, reference, stage, inputs, output):
-    openvino = pytest.importorskip("openvino")
+    pytest.importorskip("openvino")
     graph = to_onnx(half_precision(getattr(published, stage)), stage).SerializeToString()
-    core = openvino.Core()
-    compiled = core.compile_model(core.read_model(graph), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = core().compile_model(core().read_model(graph), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     answer = torch.from_numpy(compiled([picture(name).numpy() for name in inputs])[0])
     found = answer.numpy() if answer.ndim == 2 else nhwc(answer)
     assert parity.relative_difference(found, np.maximum(reference[output], 0)) < 5e-3

@@ -9,6 +9,7 @@ import numpy as np
 from hdrnodes.bench.cells import Lane
 from hdrnodes.bench.peaks import openvino_options
 from hdrnodes.bench.recorded import Shapes
+from hdrnodes.runtime.openvino import core
 
 KINDS = ("Convolution", "Deconvolution", "FullyConnected", "MatMul", "Gemm")  # as OpenVINO's CPU calls its own
 REPEATS = 3
@@ -21,10 +22,8 @@ def convolution_seconds(path: Path, shapes: Shapes, lane: Lane, precision: str) 
         path: of the ONNX.
         shapes: of its inputs; what is in them costs the same.
     """
-    import openvino
-
     options = {**openvino_options(precision, lane.threads), "PERF_COUNT": True}
-    request = openvino.Core().compile_model(path, "CPU", options).create_infer_request()
+    request = core().compile_model(path, "CPU", options).create_infer_request()
     rng = np.random.default_rng(0)
     inputs = {name: rng.random(shape, np.float32) for name, shape in shapes}
     found = []

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from hdrnodes.bench.recorded import Shapes
 from hdrnodes.errors import ModelError
+from hdrnodes.runtime.openvino import core
 
 # Operation -> at which axis of its weights those begin that are multiplied for one value.
 _CONVOLUTIONS = {"Convolution": 1, "GroupConvolution": 2}
@@ -70,6 +71,4 @@ def _output_values(model: Any) -> int:
 
 
 def _read(path: Path) -> Any:
-    import openvino
-
-    return openvino.Core().read_model(path)
+    return core().read_model(path)

@@ -20,6 +20,7 @@ from hdrnodes.bench.device import Device
 from hdrnodes.errors import ExecutorError
 from hdrnodes.machine import cores
 from hdrnodes.runtime.executor import Executor
+from hdrnodes.runtime.openvino import core
 
 CONVOLUTIONS = ((256, 256), (128, 256), (64, 512))  # channels in and out, side of the picture
 PRODUCT = 8192  # side of the matrices, on a GPU
@@ -36,7 +37,7 @@ def measure_peak(executor: type[Executor], lane: Lane) -> Peak:
     """
     device, precision = Device(executor), precision_of(executor, lane)
     if lane.executor == "openvino":
-        works = _openvino_works(precision, lane.threads)
+        works = openvino_works(precision, lane.threads)
     elif find_spec("torch"):
         works = _torch_works(precision, lane.threads, device)
     else:
@@ -76,7 +77,7 @@ def openvino_options(precision: str, threads: int | None) -> dict[str, Any]:
     return options if threads is None else {**options, "INFERENCE_NUM_THREADS": threads}
 
 
-def _openvino_works(precision: str, threads: int | None) -> Works:
+def openvino_works(precision: str, threads: int | None) -> Works:
     import openvino
     from openvino import opset8
 
@@ -85,7 +86,7 @@ def _openvino_works(precision: str, threads: int | None) -> Works:
         given = opset8.parameter([1, channels, side, side], np.float32)
         weights = opset8.constant(rng.standard_normal((channels, channels, 3, 3), np.float32))
         answer = opset8.convolution(given, weights, [1, 1], [1, 1], [1, 1], [1, 1])
-        compiled = openvino.Core().compile_model(openvino.Model([answer], [given]), "CPU", options)
+        compiled = core().compile_model(openvino.Model([answer], [given]), "CPU", options)
         request, pixels = compiled.create_infer_request(), rng.random((1, channels, side, side), np.float32)
         yield (
             f"a 3 x 3 convolution of {channels} channels at {side} x {side}",
