@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from hdrnodes.errors import ExecutorError, ModelError
+from hdrnodes.machine import cores
 from hdrnodes.models import Network
 from hdrnodes.runtime.executor import Array, Executor, Settings, why_it_failed
 from hdrnodes.runtime.kept import keep, kept
@@ -73,6 +74,9 @@ def _options(network: Network, settings: Settings) -> dict[str, Any]:
     }
     if settings.threads is not None:
         options["INFERENCE_NUM_THREADS"] = settings.threads
+    most = settings.side_by_side
+    if most is not None and most < (settings.threads or cores()):  # else it limits nothing, and is not worth a blob
+        options["PERFORMANCE_HINT_NUM_REQUESTS"] = most
     return options
 
 
