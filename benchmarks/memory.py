@@ -21,7 +21,7 @@ from hdrnodes.image import Image
 from hdrnodes.models import Model, Network, engines_folder
 from hdrnodes.runtime import Settings
 from hdrnodes.runtime.choose import Choice
-from hdrnodes.runtime.runtime import STAGE_INPUTS
+from hdrnodes.runtime.inputs import STAGE_INPUTS
 
 UNIT = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB on Linux
 TILE = 1024  # pixels

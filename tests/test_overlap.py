@@ -10,7 +10,7 @@ from hdrnodes.camera.clipping import TOP_CODE
 from hdrnodes.models import find_models
 from hdrnodes.reduce import reduce
 from hdrnodes.runtime import Runtime, Settings
-from hdrnodes.runtime.runtime import STAGE_INPUTS
+from hdrnodes.runtime.inputs import STAGE_INPUTS
 
 torch = pytest.importorskip("torch", reason="gradients tell what networks see; torch is an extra")
 pytestmark = pytest.mark.skipif("default" not in find_models(), reason="engines/ has no model default")

@@ -16,8 +16,8 @@ from hdrnodes.hookspecs import hookimpl
 from hdrnodes.models import Model, find_models
 from hdrnodes.plugins import Plugins
 from hdrnodes.runtime import Runtime, Settings
+from hdrnodes.runtime.inputs import STAGE_INPUTS
 from hdrnodes.runtime.openvino import OpenVINO
-from hdrnodes.runtime.runtime import STAGE_INPUTS
 
 MODELS = [*find_models()] or [pytest.param("none", marks=pytest.mark.skip(reason="engines/ has no model"))]
 needs_default = pytest.mark.skipif("default" not in find_models(), reason="engines/ has no model default")

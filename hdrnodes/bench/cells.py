@@ -6,7 +6,7 @@ import statistics
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from hdrnodes.runtime.runtime import STAGE_INPUTS
+from hdrnodes.runtime.inputs import STAGE_INPUTS
 
 Precision = Literal["auto", "float32", "fp16", "bf16"]
 STAGES = tuple(STAGE_INPUTS)

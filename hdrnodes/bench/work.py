@@ -24,7 +24,7 @@ from hdrnodes.nodes.base import Context
 from hdrnodes.pixelwise import threads
 from hdrnodes.plugins import Plugins, installed_plugins
 from hdrnodes.runtime import Runtime, Settings
-from hdrnodes.runtime.runtime import STAGE_INPUTS
+from hdrnodes.runtime.inputs import STAGE_INPUTS
 
 MOST, LONG_ENOUGH = 5, 1.0  # timed runs of a visit: that many, or until that many seconds have passed
 

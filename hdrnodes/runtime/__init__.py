@@ -1,6 +1,7 @@
 """Runtime: networks of model folders, run on pixels of any size by whichever executor this machine has.
 
 runtime.py    which model; the whole frame reduced; tiles
+inputs.py     what networks are fed
 choose.py     which executor, and why not a better one
 tiles.py      cutting a frame and joining it again without a seam
 memory.py     how large tiles may be (where frames lie is `hdrnodes.frames`)

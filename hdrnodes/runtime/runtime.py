@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,16 +14,14 @@ import numpy as np
 from array_api_compat import array_namespace, device, is_torch_array
 
 from hdrnodes import frames
-from hdrnodes.camera.edges import LONGER_SIDE, edge_evidence
-from hdrnodes.camera.noise_levels import noise_by_level
 from hdrnodes.camera.response import SAMPLES
 from hdrnodes.errors import ExecutorError, ModelError
 from hdrnodes.models import MODEL_FILE, Model, Network, load_model
 from hdrnodes.pixelwise import beside, to_numpy
-from hdrnodes.reduce import reduce
 from hdrnodes.runtime import memory
 from hdrnodes.runtime.choose import Choice
 from hdrnodes.runtime.executor import Executor, Settings
+from hdrnodes.runtime.inputs import STAGE_INPUTS, planar, reduced, told_at_full_size
 from hdrnodes.runtime.tiles import Place, in_batches, join, least_tile, tile_grid
 from hdrnodes.runtime.turns import Turns
 
@@ -33,15 +31,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("hdrnodes")
 
 Array = Any  # numpy's, or a torch tensor
-
-# What each stage is fed, in order. Its networks name those of them that they take; linearize's may ask for `edges` and
-# `noise` too, what `hdrnodes.camera.edges` and `hdrnodes.camera.noise_levels` find in the plate.
-STAGE_INPUTS = {
-    "dequantize": ("codes",),
-    "linearize": ("display", "plate"),
-    "hallucinate": ("linear",),
-    "refine": ("hallucinated", "linear", "dequantized"),
-}
 
 
 class Runtime:
@@ -93,7 +82,7 @@ class Runtime:
         """The answer of a stage of a model.
 
         Args:
-            stage: a key of `STAGE_INPUTS`.
+            stage: a key of `hdrnodes.runtime.inputs.STAGE_INPUTS`.
             model: a name that `hdrnodes doctor` lists.
             pixels: H x W x 3 float32 each, all of one size and kind, numpy or torch; display-referred 0..1 or
                 scene-linear, as the stage has it.
@@ -110,12 +99,12 @@ class Runtime:
         description = self.model(model).stage(stage)
         frame = dict(zip(STAGE_INPUTS[stage], pixels, strict=True))
         if stage == "linearize":
-            network, given = description.networks[stage], _reduced({"display": frame["display"]}, description.overview)
-            given |= _told_at_full_size(frame["plate"], network.inputs)
+            network, given = description.networks[stage], reduced({"display": frame["display"]}, description.overview)
+            given |= told_at_full_size(frame["plate"], network.inputs)
             return self._ask_once(model, network, given, (1, SAMPLES))[0]
         context = {}
         if overview := description.networks.get(f"{stage}_overview"):
-            context = {"context": self._ask_once(model, overview, _reduced(frame, description.overview))}
+            context = {"context": self._ask_once(model, overview, reduced(frame, description.overview))}
         return self._in_tiles(model, stage, frame, context, where)
 
     def model(self, name: str) -> Model:
@@ -197,7 +186,7 @@ class Runtime:
         size = height, width = first.shape[:2]
 
         def compute(places: Sequence[Place]) -> list[Array]:
-            inputs = {name: _planar([_part(image, place) for place in places]) for name, image in frame.items()}
+            inputs = {name: planar([_part(image, place) for place in places]) for name, image in frame.items()}
             for image in frame.values():
                 frames.release(image)
             windows = [[y.first / height, x.first / width, y.last / height, x.last / width] for y, x in places]
@@ -272,33 +261,9 @@ class Runtime:
             return executor
 
 
-def _reduced(frame: Mapping[str, Array], longer_side: int) -> dict[str, Array]:
-    return {name: _planar([reduce(image, longer_side)]) for name, image in frame.items()}
-
-
-def _told_at_full_size(display: Array, wanted: Collection[str]) -> dict[str, Array]:
-    """What edges and noise tell, if they are wanted, of the pixels that are looked at; found where these are."""
-    tellers = {name: tell for name, tell in (("edges", edge_evidence), ("noise", noise_by_level)) if name in wanted}
-    if not tellers:
-        return {}
-    every = -(-max(display.shape[:2]) // LONGER_SIDE)
-    looked_at = array_namespace(display).permute_dims(display[::every, ::every], (2, 0, 1))[None]
-    told = {name: tell(looked_at) for name, tell in tellers.items()}
-    frames.release(display)
-    return told
-
-
 def _part(image: Array, place: Place) -> Array:
     y, x = place
     return image[y.first : y.last, x.first : x.last]
-
-
-def _planar(pictures: Sequence[Array]) -> Array:
-    """H x W x C each -> N x C x H x W; numpy's contiguous, torch's as pictures lie in memory: channels last."""
-    xp = array_namespace(*pictures)
-    batch = pictures[0][None] if len(pictures) == 1 else xp.stack(pictures)
-    planar = xp.permute_dims(batch, (0, 3, 1, 2))
-    return planar if is_torch_array(planar) else np.ascontiguousarray(planar, np.float32)
 
 
 def _touched(where: Array, grid: Sequence[Place]) -> list[Place]:
