@@ -71,3 +71,17 @@ def test_a_job_that_is_stopped_ends_cleanly(job, stop):
     assert "and the same command does the rest" in stderr.splitlines()[-1]
     assert visible(out) == sorted(out.iterdir())
     assert {str(path) for path in visible(out)} >= set(stdout.splitlines()) != set()
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)], ids=["paths", "JSON"])
+def test_ctrl_c_that_ends_the_reader_of_the_results_too_is_told_all_the_same(job, more):
+    command, out = job
+    running = start_and_wait_for_frames((*command, *more), out)
+    with running:
+        running.send_signal(signal.SIGSTOP)  # so that it learns of both at once
+        running.stdout.close()
+        running.send_signal(signal.SIGINT)
+        running.send_signal(signal.SIGCONT)
+        stderr = running.stderr.read()
+    assert running.returncode == 130, stderr
+    assert stderr.splitlines()[-1].startswith("interrupted; ") and "Exception" not in stderr

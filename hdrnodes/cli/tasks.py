@@ -9,7 +9,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 from click.exceptions import Exit
 
-from hdrnodes.cli.telling import Teller, log_as_notes, print_json
+from hdrnodes.cli.telling import Teller, log_as_notes, print_json, whether_it_is_read_or_not
 from hdrnodes.errors import CurveError, ExecutorError, HdrnodesError, KnobError, ModelError, PluginError
 from hdrnodes.runtime.turns import picture
 
@@ -102,7 +102,8 @@ def do_tasks(
             interrupted = True
     teller.sum_up_notes()
     if as_json:
-        print_json([*failed, *(outcome.as_json() for outcome in outcomes)])
+        with whether_it_is_read_or_not() if interrupted else nullcontext():
+            print_json([*failed, *(outcome.as_json() for outcome in outcomes)])
     bad = len(failed) + sum(not outcome.ok for outcome in outcomes)
     if interrupted:
         done = sum(outcome.ok for outcome in outcomes)
@@ -167,7 +168,8 @@ def _do(waiting: Sequence[Outcome], teller: Teller, as_json: bool, at_a_time: in
         pool.shutdown(cancel_futures=True)
         for number, outcome in enumerate(waiting[told:], told + 1):
             if outcome.ok:  # it was done before the others could be stopped
-                _tell_done(outcome, number, len(waiting), teller, as_json)
+                with whether_it_is_read_or_not():
+                    _tell_done(outcome, number, len(waiting), teller, as_json)
             elif fatal:
                 outcome.error = f"not tried: {fatal}"
 

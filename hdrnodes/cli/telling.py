@@ -49,6 +49,17 @@ def result(path: Path | str) -> None:
     click.echo(os.fsencode(path))
 
 
+@contextmanager
+def whether_it_is_read_or_not() -> Iterator[None]:
+    """For results after Ctrl-C, which ends the program that reads them too: what is left to say on stderr goes on."""
+    try:
+        yield
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # what could not be written would fail once more at exit
+        os.close(nowhere)
+
+
 def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, default=str, allow_nan=False))
 
