@@ -54,6 +54,18 @@ def colour_channels(channels: Sequence[str]) -> tuple[int, ...]:
     return (0, 1, 2) if len(channels) >= 3 else (0,)
 
 
+def part_of_rgb(channels: Sequence[str]) -> tuple[str, ...]:
+    """Two of R, G, B where the third is missing, in the layer that colours would be taken from; else nothing.
+
+    >>> part_of_rgb(["R", "G", "A"]), part_of_rgb(["R", "G", "B"]), part_of_rgb(["R"])
+    (('R', 'G'), (), ())
+    """
+    first = channels[colour_channels(channels)[0]]
+    found = [find_channel(channels, layer_of(first), names) for names in RGB_NAMES]
+    named = tuple(channels[index] for index in found if index is not None)
+    return named if len(named) == 2 else ()
+
+
 def find_channel(channels: Sequence[str], layer: str, names: tuple[str, ...]) -> int | None:
     for index, channel in enumerate(channels):
         of, _, name = channel.rpartition(".")

@@ -13,6 +13,7 @@ from typing import Any
 import OpenImageIO as oiio
 
 from hdrnodes import frames
+from hdrnodes.channels import part_of_rgb
 from hdrnodes.errors import ReadError
 from hdrnodes.image import STRAIGHT_ALPHA, Image, Pixels
 from hdrnodes.imagebuf import image_of_spec
@@ -46,7 +47,8 @@ def read(
 
     Raises:
         ReadError: the file is missing, a folder, empty, not an image, not allowed to be read, cut off, damaged, too
-            large, or of a kind that this OpenImageIO cannot read; one line says which, and what helps.
+            large, an EXR of two of R, G, B, or of a kind that this OpenImageIO cannot read; one line says which, and
+            what helps.
     """
     path = Path(path)
     check_file(path, max_pixels)
@@ -56,7 +58,7 @@ def read(
             source.geterror()
             raise ReadError(path, f"has no subimage {subimage}", "count from 0, to one that it has")
         spec = source.spec()
-        _check_header(path, spec)
+        _check_header(path, spec, source.format_name())
         check_size(path, spec.width, spec.height, spec.nchannels, max_pixels)
         if spec.format.basetype != oiio.UINT8 or spec.channelformats:
             device = None
@@ -100,11 +102,14 @@ def _read_pixels(source: oiio.ImageInput, subimage: int, spec: oiio.ImageSpec, p
     return room
 
 
-def _check_header(path: Path, spec: oiio.ImageSpec) -> None:
+def _check_header(path: Path, spec: oiio.ImageSpec, kind: str) -> None:
     if spec.deep:
         raise ReadError(path, "is a deep picture", "flatten it first")
     if spec.get_string_attribute("tiff:ColorSpace") == "CIELAB":
         raise ReadError(path, "has CIELAB colours, which OpenImageIO does not convert", "save it as RGB")
+    # Only in an EXR are the names the file's own: OpenImageIO calls grey and another channel in a TIFF R, G, too.
+    if kind == "openexr" and (part := part_of_rgb(spec.channelnames)):
+        raise ReadError(path, f"has {' and '.join(part)} of three colours", "write R, G and B; or grey, as Y")
 
 
 def _with_whole_numbers(source: oiio.ImageInput, subimage: int, spec: oiio.ImageSpec, pixels: Pixels) -> Pixels:

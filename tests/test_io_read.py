@@ -369,10 +369,32 @@ def test_lab_and_deep_pictures_are_refused(tmp_path):
     spec = oiio.ImageSpec(4, 4, 3, "uint8")
     spec.attribute("tiff:ColorSpace", "CIELAB")
     with pytest.raises(ReadError, match="CIELAB"):
-        _check_header(Path("a.tif"), spec)
+        _check_header(Path("a.tif"), spec, "tiff")
     spec.deep = True
     with pytest.raises(ReadError, match="deep picture; flatten"):
-        _check_header(Path("a.exr"), spec)
+        _check_header(Path("a.exr"), spec, "openexr")
+
+
+@pytest.mark.parametrize(
+    "channels", [("R", "G"), ("G", "B"), ("R", "G", "A"), ("R", "B", "Z"), ("beauty.R", "beauty.G")]
+)
+def test_an_exr_of_two_of_three_colours_is_refused(tmp_path, channels):
+    path = make(tmp_path / "a.exr", noise(4, 4, len(channels)), "half", channels=channels)
+    two = " and ".join(name for name in channels if name[-1] in "RGB")
+    with pytest.raises(ReadError) as error:
+        read(path)
+    assert str(error.value) == f"{path}: has {two} of three colours; write R, G and B; or grey, as Y"
+
+
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [("a.exr", ("Y", "A")), ("a.exr", ("R",)), ("a.exr", ("R", "A")), ("a.exr", ("U", "V")), ("a.tif", ("R", "G"))],
+)
+def test_grey_of_one_and_two_channels_is_grey(tmp_path, name, channels):
+    """OpenImageIO says R, G of a TIFF that is grey and something else."""
+    values = noise(4, 4, len(channels))
+    image = read(make(tmp_path / name, values, "float", channels=channels))
+    np.testing.assert_array_equal(image.rgb, np.repeat(values[..., :1], 3, axis=2))
 
 
 def test_a_file_that_was_read_can_be_replaced_and_read_again(tmp_path):
