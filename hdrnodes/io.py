@@ -17,7 +17,7 @@ from hdrnodes.channels import part_of_rgb
 from hdrnodes.errors import ReadError
 from hdrnodes.image import STRAIGHT_ALPHA, Image, Pixels
 from hdrnodes.imagebuf import image_of_spec
-from hdrnodes.unreadable import AGAIN, check_file, check_size, why_not_an_image
+from hdrnodes.unreadable import AGAIN, check_file, check_size, first_line, why_not_an_image
 from hdrnodes.writing import write
 
 __all__ = ["MAX_PIXELS", "read", "write"]
@@ -128,8 +128,8 @@ def _with_whole_numbers(source: oiio.ImageInput, subimage: int, spec: oiio.Image
 def _damaged(path: Path, subimage: int, spec: oiio.ImageSpec, problem: str) -> ReadError:
     whole = _whole_rows(path, subimage, spec)
     if not whole:
-        first, *_ = [*problem.splitlines(), "no pixels could be read"]
-        return ReadError(path, f"is cut off or damaged ({first})", AGAIN)
+        why = first_line(problem, path) or "no pixels could be read"
+        return ReadError(path, f"is cut off or damaged ({why})", AGAIN)
     return ReadError(path, f"is cut off or damaged after {100 * whole // spec.height} % of its rows", AGAIN)
 
 

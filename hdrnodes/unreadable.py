@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import stat
 import struct
 import zlib
@@ -70,7 +71,7 @@ def why_not_an_image(path: Path, problem: str) -> ReadError:
     """The reason why OpenImageIO would not open a file, with `problem` its own words."""
     with path.open("rb") as file:
         start = file.read(32)
-    first = problem.splitlines()[0] if problem else "no reason given"
+    first = first_line(problem, path) or "no reason given"
     if start[4:8] == b"ftyp":
         if start[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis"):
             kind = "AVIF" if start[8:10] == b"av" else "HEIC"
@@ -81,10 +82,20 @@ def why_not_an_image(path: Path, problem: str) -> ReadError:
         if start.startswith(magic):
             if "could not find a format reader" in first:
                 return ReadError(path, f"is {kind}, which this OpenImageIO was built without", "convert it to PNG")
-            return ReadError(path, f"has a {kind} header that is cut off or damaged ({first})", AGAIN)
+            return ReadError(path, f"is {kind}, and its header is cut off or damaged ({first})", AGAIN)
     if "could not find a format reader" in first:
         return ReadError(path, "is not an image", KNOWN)
     return ReadError(path, f"is not an image that OpenImageIO can read ({first})", KNOWN)
+
+
+def first_line(problem: str, path: Path) -> str:
+    """The first of OpenImageIO's words, without the path, which ours begin with.
+
+    >>> first_line('"a.jpg" is not a JPEG file', Path("a.jpg")), first_line("EXR Error (a.exr): bad", Path("a.exr"))
+    ('is not a JPEG file', 'EXR Error: bad')
+    """
+    first, *_ = [*problem.splitlines(), ""]
+    return re.sub(rf'\s*[("]*{re.escape(str(path))}[")]*', "", first).lstrip(" :")
 
 
 def _refuse_raw(path: Path) -> None:

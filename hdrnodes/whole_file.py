@@ -58,7 +58,7 @@ def check_writable(path: Path, overwrite: bool = False) -> None:
         if path.is_dir():
             raise WriteError(path, "is a folder", "give the name of a file")
         if path.exists() and not overwrite:
-            raise WriteError(path, "exists already", "choose another name, or overwrite")
+            raise WriteError(path, "exists already", "choose another name, or --overwrite")
         if not folder.exists():
             raise WriteError(path, f"its folder {folder} does not exist", "make it first")
         if not folder.is_dir():

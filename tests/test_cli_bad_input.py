@@ -208,7 +208,7 @@ def test_a_file_in_place_of_the_output_folder_is_one_line(reconstruct, tmp_path)
 def test_an_output_that_exists_stays_as_it_is_without_overwrite(reconstruct, tmp_path, out):
     (out / "plate.exr").write_text("somebody's")
     ran = reconstruct(save(tmp_path / "plate.jpg"), "-o", out)
-    assert (ran.exit_code, ran.stderr) == (1, f"{out}/plate.exr: exists already; choose another name, or overwrite\n")
+    assert (ran.exit_code, ran.stderr) == (1, f"{out}/plate.exr: exists already; choose another name, or --overwrite\n")
     assert only(out).read_text() == "somebody's"
     assert reconstruct(tmp_path / "plate.jpg", "-o", out, "--overwrite").exit_code == 0
     assert load(only(out))[0].shape == (24, 32, 3)

@@ -249,6 +249,7 @@ OLD = oiio.VERSION < 30100  # 3.0, which goes with numpy 1.26; its readers are l
 def one_line(error, path):
     text = str(error.value)
     assert "\n" not in text and text.startswith(f"{path}: ") and text.count("; ") >= 1
+    assert text.count(str(path)) == 1
     return text
 
 
@@ -259,8 +260,8 @@ def one_line(error, path):
         ("text.jpg", b"hello, this is text", "is not an image"),
         ("text.exr", b"hello, this is text", "is not an image"),
         ("none", b"hello, this is text", "is not an image"),
-        ("head.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF", "JPEG header that is cut off or damaged"),
-        ("head.exr", b"v/1\x01\x02\0\0\0chan", "OpenEXR header that is cut off or damaged"),
+        ("head.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF", "is JPEG, and its header is cut off or damaged"),
+        ("head.exr", b"v/1\x01\x02\0\0\0chan", "is OpenEXR, and its header is cut off or damaged"),
         ("clip.mp4", b"\0\0\0\x18ftypisom\0\0\0\0", "is a video; take its frames out"),
         ("shot.nef", b"II*\0\x08\0\0\0", "camera raw file; develop it"),
         ("bomb.gif", b"GIF89a" + struct.pack("<HH", 65535, 65535) + b"\0" * 20, "over the limit of 300 megapixels"),

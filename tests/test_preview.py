@@ -146,7 +146,7 @@ def test_a_sheet_of_somebody_else_is_not_replaced_unasked(reconstruct, shot, tmp
     there.write_bytes(b"mine")
     ran = reconstruct(shot)
     assert (ran.exit_code, there.read_bytes()) == (1, b"mine")
-    assert f"{there}: exists already; choose another name, or overwrite" in ran.stderr.splitlines()
+    assert f"{there}: exists already; choose another name, or --overwrite" in ran.stderr.splitlines()
     assert not (tmp_path / "plate.0002.exr").exists() and (tmp_path / "plate.0003.preview.png").exists()
     assert reconstruct(shot, "--overwrite").exit_code == 0
     assert load(there)[1].width > 1000

@@ -387,7 +387,7 @@ def test_it_is_not_written_over_unasked(tmp_path):
     report = tmp_path / "report.html"
     report.write_text("mine")
     ran, _ = measure(*material, "--report", report)
-    assert (ran.exit_code, ran.stderr) == (1, f"{report}: exists already; choose another name, or overwrite\n")
+    assert (ran.exit_code, ran.stderr) == (1, f"{report}: exists already; choose another name, or --overwrite\n")
     assert report.read_text() == "mine"
     ran, _ = measure(*material, "--report", report, "--overwrite")
     assert ran.exit_code == 0 and parsed(report).one("h1")

@@ -272,7 +272,7 @@ def test_what_cannot_be_paired_is_left_out_with_a_line(tmp_path, caplog):
     for line in (
         "hdr/lonely.exr: has no partner, nor have 1 more there; left out",
         f"size.png: has 48 x 32 pixels, but {tmp_path / 'hdr/size.exr'} 47 x 32; give both one size",
-        "hdr/broken.exr: has a OpenEXR header that is cut off or damaged",
+        "hdr/broken.exr: is OpenEXR, and its header is cut off or damaged",
         "deep.png: has 16 bits",
         "other.png: does not show what",
         "white.png: has no tones to tell its exposure by",

@@ -11,7 +11,7 @@ import OpenImageIO as oiio
 from hdrnodes.errors import WriteError
 from hdrnodes.file_formats import is_utf8
 
-REMEDY = "remove it, choose another name, or overwrite"
+REMEDY = "remove it, choose another name, or --overwrite"
 
 
 def attributes_of_whole(path: Path, plates: Iterable[Path]) -> dict[str, Any]:

@@ -113,10 +113,10 @@ def is_finished(path: Path, graph: RecordedGraph) -> bool:
     if path.suffix.lower() != ".exr":  # the others have no place for the record
         return True
     if not found:
-        raise WriteError(path, "exists already, and hdrnodes did not make it", "choose another name, or overwrite")
+        raise WriteError(path, "exists already, and hdrnodes did not make it", "choose another name, or --overwrite")
     for name, wanted in graph.settings().items():
         if name == "plates" and isinstance(wanted, dict) and None in wanted.values():
             continue  # they went since; what was made of them is still that
         if found.get(f"hdrnodes:{name}") != json.dumps(wanted, default=str, sort_keys=True):
-            raise WriteError(path, f"exists already, {_DIFFERENCES[name]}", "choose another name, or overwrite")
+            raise WriteError(path, f"exists already, {_DIFFERENCES[name]}", "choose another name, or --overwrite")
     return True
