@@ -194,11 +194,16 @@ def _write_image(spec: oiio.ImageSpec, pixels: Samples, target: str, path: Path)
     problem = problem or output.geterror()
     # The PNG writer reports success on a full disk, and leaves the truth in its message.
     if not done or problem:
-        raise _why_not(path, problem, pixels.nbytes)
+        raise _why_not(path, target, problem, pixels.nbytes)
 
 
-def _why_not(path: Path, problem: str, size: int) -> WriteError:
+def _why_not(path: Path, target: str, problem: str, size: int) -> WriteError:
     """OpenImageIO's words do not say what the system said; ask the system."""
+    try:
+        with Path(target).open("ab"):
+            pass
+    except OSError as error:
+        return cannot_write(path, error)
     disk = os.statvfs(path.parent) if hasattr(os, "statvfs") else None
     if disk and disk.f_bavail * disk.f_frsize < min(size, 2**20):
         return cannot_write(path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))

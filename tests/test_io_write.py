@@ -256,7 +256,7 @@ def test_overwriting_replaces_the_whole_file(tmp_path):
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that even root may not write to")
 def test_a_folder_that_takes_no_files_is_one_line():
-    with pytest.raises(WriteError, match="/proc/a.exr: (could not be written|its folder /proc is not writable)"):
+    with pytest.raises(WriteError, match=r"could not be written \(No such file or directory\)|not writable"):
         write(linear(4, 4, 3), "/proc/a.exr")
 
 
