@@ -60,11 +60,11 @@ def check_writable(path: Path, overwrite: bool = False) -> None:
         if path.exists() and not overwrite:
             raise WriteError(path, "exists already", "choose another name, or --overwrite")
         if not folder.exists():
-            raise WriteError(path, f"its folder {folder} does not exist", "make it first")
+            raise WriteError(folder, "does not exist, and is to be written to", "make it first")
         if not folder.is_dir():
-            raise WriteError(path, f"{folder} is not a folder", "check the path")
+            raise WriteError(folder, "is not a folder, and is to be written to", "check the path")
         if not os.access(folder, os.W_OK):
-            raise WriteError(path, f"its folder {folder} is not writable", "choose another, or change its permissions")
+            raise WriteError(folder, "is not writable", "choose another, or change its permissions")
     except WriteError:
         raise
     except OSError as error:  # a name that is too long

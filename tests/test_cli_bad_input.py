@@ -182,8 +182,14 @@ def test_what_oiio_users_expect(reconstruct, out, name):
 def test_a_missing_output_folder_is_one_line(reconstruct, tmp_path):
     ran = reconstruct(save(tmp_path / "plate.jpg"), "-o", tmp_path / "nowhere" / "plate.exr")
     assert (ran.exit_code, ran.stdout) == (1, "")
-    expected = f"{tmp_path}/nowhere/plate.exr: its folder {tmp_path}/nowhere does not exist; make it first\n"
-    assert ran.stderr == expected
+    assert ran.stderr == f"{tmp_path}/nowhere: does not exist, and is to be written to; make it first\n"
+
+
+def test_a_missing_output_folder_of_several_is_said_once(reconstruct, tmp_path):
+    plates = [save(tmp_path / f"{name}.jpg") for name in "abc"]
+    ran = reconstruct(*plates, "-o", f"{tmp_path}/nowhere/")
+    missing = f"{tmp_path}/nowhere: does not exist, and is to be written to; make it first"
+    assert (ran.exit_code, ran.stdout, ran.stderr.splitlines()) == (1, "", [missing, "3 of 3 failed"])
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder in which not even root may write")

@@ -151,5 +151,5 @@ def test_a_file_is_replaced_only_when_allowed(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path):
-    with pytest.raises(WriteError, match="its folder .*none does not exist"):
+    with pytest.raises(WriteError, match="none: does not exist, and is to be written to"):
         example().save(tmp_path / "none" / "graph.toml")

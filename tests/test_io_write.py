@@ -229,7 +229,7 @@ with whole_file(Path(sys.argv[1])) as temporary:
         ("a.exr", {"compression": "dwaa:lots"}, "OpenEXR has no compression 'dwaa:lots'"),
         ("a.exr", {"compression": "piz:3"}, "OpenEXR has no compression 'piz:3'"),
         ("a.jpg", {"compression": "jpeg:101"}, "JPEG has no compression 'jpeg:101'"),
-        ("none/a.exr", {}, "none does not exist; make it first"),
+        ("none/a.exr", {}, "none: does not exist, and is to be written to; make it first"),
         ("folder.exr", {}, "is a folder"),
         ("old.exr", {}, "exists already"),
         ("old.exr/a.exr", {}, "is not a folder"),
@@ -243,7 +243,8 @@ def test_refusals_are_one_line_and_leave_nothing(tmp_path, name, options, words)
     with pytest.raises(WriteError) as error:
         write(linear(4, 4, 3), tmp_path / name, **options)
     text = str(error.value)
-    assert words in text and "\n" not in text and text.startswith(f"{tmp_path / name}: ")
+    starts = tuple(f"{each}: " for each in (tmp_path / name, (tmp_path / name).parent))
+    assert words in text and "\n" not in text and text.startswith(starts)
     assert sorted(tmp_path.iterdir()) == before and (tmp_path / "old.exr").read_bytes() == b"old"
 
 

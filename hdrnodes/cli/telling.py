@@ -91,6 +91,7 @@ class Teller:
         self.verbose = is_verbose()
         self._console = Console(stderr=True, emoji=False, markup=False, highlight=False)
         self._noted: Counter[str] = Counter()
+        self._failed: set[str] = set()
         self._progress: Any = None
         self._bar: Any = None
 
@@ -152,8 +153,10 @@ class Teller:
             self.line(f"{number}/{total} {label}, {seconds:.1f} s")
 
     def failed(self, text: str) -> None:
-        """Why there is nothing of what was started."""
-        self.error(text)
+        """Why there is nothing of what was started; of several that fail alike, for their folder is missing, once."""
+        if text not in self._failed:
+            self.error(text)
+            self._failed.add(text)
         if self._progress:
             self._progress.advance(self._bar)
 
