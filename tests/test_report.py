@@ -392,7 +392,7 @@ def test_it_is_not_written_over_unasked(tmp_path):
     ran, _ = measure(*material, "--report", report, "--overwrite")
     assert ran.exit_code == 0 and parsed(report).one("h1")
     ran, _ = measure(*material, "--report", tmp_path / "none" / "report.html")
-    assert (ran.exit_code, ran.stderr.count("\n")) == (1, 1) and "does not exist, and is to be written to; make it first" in ran.stderr
+    assert (ran.exit_code, ran.stderr.count("\n")) == (1, 1) and "does not exist, and is to be written" in ran.stderr
     assert sorted(each.name for each in tmp_path.iterdir() if each.name.startswith(".")) == []
     printed = hdrnodes("evaluate", *material, "--metric", "log_rmse.log2_y", "--report", tmp_path / "new.html")
     assert printed.stdout.splitlines()[-1] == str(tmp_path / "new.html")
