@@ -253,7 +253,7 @@ def test_a_name_that_is_no_utf_8_is_one_line(reconstruct, tmp_path):
         (("--tile", "0"), "--tile"),
         (("--memory", "6Q"), "6Q is no size; write 6G, 512M or 1.5GiB"),
         (("--memory", "-6G"), "-6G is no size"),
-        (("--memory", "512"), "512 is too little; hdrnodes needs 256M and more"),
+        (("--memory", "512"), "512 is too little; give 256M or more"),
         (("--threads", "0"), "--threads"),
         (("--precision", "fp8"), "'float32', 'fp16', 'bf16'"),
         (("--halucinate-model", "x"), "--hallucinate-model"),

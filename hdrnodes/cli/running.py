@@ -66,7 +66,7 @@ def _bytes(ctx: click.Context, param: click.Parameter, given: str | None) -> int
     except (ValidationError, OverflowError):
         raise click.BadParameter(f"{given} is no size; write 6G, 512M or 1.5GiB") from None
     if size < LEAST_MEMORY:
-        raise click.BadParameter(f"{given} is too little; hdrnodes needs {LEAST_MEMORY // 10**6}M and more")
+        raise click.BadParameter(f"{given} is too little; give {LEAST_MEMORY // 10**6}M or more")
     return size
 
 
