@@ -214,10 +214,18 @@ def test_a_file_in_place_of_the_output_folder_is_one_line(reconstruct, tmp_path)
 def test_an_output_that_exists_stays_as_it_is_without_overwrite(reconstruct, tmp_path, out):
     (out / "plate.exr").write_text("somebody's")
     ran = reconstruct(save(tmp_path / "plate.jpg"), "-o", out)
-    assert (ran.exit_code, ran.stderr) == (1, f"{out}/plate.exr: exists already; choose another name, or --overwrite\n")
+    remedy = "remove it, choose another name, or --overwrite"
+    assert (ran.exit_code, ran.stderr) == (1, f"{out}/plate.exr: exists already, and is no picture; {remedy}\n")
     assert only(out).read_text() == "somebody's"
     assert reconstruct(tmp_path / "plate.jpg", "-o", out, "--overwrite").exit_code == 0
     assert load(only(out))[0].shape == (24, 32, 3)
+
+
+def test_a_picture_of_its_own_that_cannot_say_what_made_it_is_not_taken_for_finished(reconstruct, tmp_path):
+    command = save(tmp_path / "plate.jpg"), "-o", tmp_path / "plate.tif"
+    assert reconstruct(*command).exit_code == 0
+    ran = reconstruct(*command, "--ceiling", 2)
+    assert ran.exit_code == 1 and "plate.tif: exists already, and only an EXR says what made it" in ran.stderr
 
 
 def test_a_plate_is_never_written_over(reconstruct, tmp_path):

@@ -160,12 +160,18 @@ def test_a_sheet_that_was_cut_off_is_named(reconstruct, shot, tmp_path):
     assert ran.exit_code == 1 and f"{there}: exists already, cut off or damaged" in ran.stderr
 
 
-def test_one_picture_that_is_there_is_refused_with_its_sheet(reconstruct, tmp_path):
+def test_one_picture_that_is_there_stays_and_gets_the_sheet_that_it_lacks(reconstruct, tmp_path):
     save(tmp_path / "plate.png")
     assert reconstruct(tmp_path / "plate.png").exit_code == 0
-    (tmp_path / "plate.preview.png").unlink()
+    made, sheet = tmp_path / "plate.exr", tmp_path / "plate.preview.png"
+    before = made.stat().st_mtime_ns
+    sheet.unlink()
+    assert reconstruct(tmp_path / "plate.png").exit_code == 0
+    assert sheet.exists() and made.stat().st_mtime_ns == before
     ran = reconstruct(tmp_path / "plate.png")
-    assert (ran.exit_code, ran.stderr.count("\n")) == (1, 1) and "plate.exr: exists already" in ran.stderr
+    assert (ran.exit_code, ran.stdout) == (0, "")
+    assert ran.stderr == f"{tmp_path / 'plate.png'}: is done already, and what was made stays\n"
+    assert reconstruct(tmp_path / "plate.png", "--ceiling", 2).exit_code == 1
 
 
 def test_long_names_keep_both_ends():

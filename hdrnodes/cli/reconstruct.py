@@ -97,8 +97,7 @@ def reconstruct(
         shot = shots.setdefault(_shot_name(job), Shot())
         graph = RecordedGraph(_graph(job, given), hashes, shot, job.frame)
         shot.frames.append((graph, job.frame))
-        resumes = job.frame is not None or len(found.jobs) > 1
-        tasks.append(_task(job, graph, shot, context, resumes, preview))
+        tasks.append(_task(job, graph, shot, context, preview))
     at_a_time = make_room((job.source for job in found.jobs), models_of(usual), context.needed_runtime())
     do_tasks(tasks, teller, failed=found.failed, as_json=as_json, at_a_time=at_a_time)
 
@@ -155,7 +154,7 @@ def _shot_name(job: Job) -> str:
     return re.sub(r"\d+(?=\D*$)", "#", str(job.source.with_suffix(""))) if job.frame is not None else ""
 
 
-def _task(job: Job, graph: RecordedGraph, shot: Shot, context: Context, resumes: bool, with_preview: bool) -> Task:
+def _task(job: Job, graph: RecordedGraph, shot: Shot, context: Context, with_preview: bool) -> Task:
     write = graph.steps[graph.outputs[0]].node
     assert isinstance(write, Write)
     preview = Preview(graph, job.target, write.overwrite) if with_preview else None
@@ -164,7 +163,7 @@ def _task(job: Job, graph: RecordedGraph, shot: Shot, context: Context, resumes:
         return not write.overwrite and is_finished(job.target, graph)
 
     def finished() -> bool:
-        check_target(job.target, write, resumes)
+        check_target(job.target, write)
         made = is_made()
         return (preview is None or preview.is_there(made)) and made
 

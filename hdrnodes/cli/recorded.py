@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hdrnodes.cli.fingerprint import fingerprint
-from hdrnodes.cli.finished import attributes_of_whole
+from hdrnodes.cli.finished import REMEDY, attributes_of_whole
 from hdrnodes.cli.shot import Shot, fingerprints_of_plates
 from hdrnodes.errors import WriteError
 from hdrnodes.file_formats import file_format
@@ -81,12 +81,9 @@ class RecordedGraph(Graph):
         return sources
 
 
-def check_target(path: Path, write: Write, resumes: bool) -> None:
-    """Find out before the work, not after it, that a picture cannot be written.
-
-    Args:
-        write: the node that is to write it.
-        resumes: whether a file that is there may be one of an earlier run.
+def check_target(path: Path, write: Write) -> None:
+    """Find out before the work, not after it, that a node cannot write a picture. Whether one that is there is of an
+    earlier run is for `is_finished` to say.
 
     Raises:
         WriteError
@@ -94,16 +91,16 @@ def check_target(path: Path, write: Write, resumes: bool) -> None:
     file = file_format(path)
     file.compression_for(write.compression, path)
     file.pixel_type_for(Image(np.zeros((1, 1, 3), np.float32)), write.pixel_type, path)
-    check_writable(path, write.overwrite or resumes)
+    check_writable(path, overwrite=True)
 
 
 def is_finished(path: Path, graph: RecordedGraph) -> bool:
     """Whether an earlier run of the same command wrote this file. Only an EXR can tell; of other formats, a whole
-    picture of the plate's size is taken for one.
+    frame of a shot that has the plate's size is taken for one.
 
     Raises:
-        WriteError: it is not whole; it was made with other knobs, models, curves, from other plates, or by somebody
-            else.
+        WriteError: it is not whole; it cannot tell; it was made with other knobs, models, curves, from other plates, or
+            by somebody else.
     """
     if not path.exists():
         return False
@@ -111,6 +108,8 @@ def is_finished(path: Path, graph: RecordedGraph) -> bool:
     plates = [Path(frame_path(node.path, graph.frame)) for node in nodes if isinstance(node, Read)]
     found = attributes_of_whole(path, plates)
     if path.suffix.lower() != ".exr":  # the others have no place for the record
+        if graph.frame is None:  # not one of a shot that goes on: other knobs would have made nothing, unnoticed
+            raise WriteError(path, "exists already, and only an EXR says what made it", REMEDY)
         return True
     if not found:
         raise WriteError(path, "exists already, and hdrnodes did not make it", "choose another name, or --overwrite")

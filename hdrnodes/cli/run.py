@@ -112,7 +112,7 @@ def _task(graph_file: str, graph: RecordedGraph, frame: int | None, shot: Shot, 
 
     def finished() -> bool:
         for name, node in writes.items():
-            check_target(paths[name], node, resumes=frame is not None)
+            check_target(paths[name], node)
             if not node.overwrite and is_finished(paths[name], graph):
                 kept.append(name)
         return bool(writes) and len(kept) == len(writes)

@@ -139,7 +139,10 @@ def _look_for_finished(outcomes: Sequence[Outcome], teller: Teller) -> list[Outc
             continue
         if not outcome.ok:
             waiting.append(outcome)
-    if finished := sum(outcome.skipped for outcome in outcomes):
+    finished = sum(outcome.skipped for outcome in outcomes)
+    if finished == len(outcomes) == 1:
+        teller.line(f"{outcomes[0].task.label}: is done already, and what was made stays")
+    elif finished:
         teller.line(f"{finished} of {len(outcomes)} are there already, and stay; {len(waiting)} to do")
     return waiting
 
