@@ -178,3 +178,17 @@ except KeyboardInterrupt:
 def test_ctrl_c_finds_its_stack_whichever_thread_ends_what_was_compiled():
     ran = subprocess.run([sys.executable, "-c", COME_AND_GONE], capture_output=True, text=True)
     assert (ran.returncode, ran.stdout) == (0, "interrupted\n"), ran.stderr
+
+
+WHAT_IS_IMPORTED = """
+import sys
+from hdrnodes.runtime.openvino import core
+
+core()
+print([name for name in sys.modules if name.startswith("openvino_telemetry")])
+"""
+
+
+def test_openvino_is_imported_without_its_telemetry():
+    ran = subprocess.run([sys.executable, "-c", WHAT_IS_IMPORTED], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (0, "[]\n"), ran.stderr

@@ -20,7 +20,7 @@ from hdrnodes.bench.device import Device
 from hdrnodes.errors import ExecutorError
 from hdrnodes.machine import cores
 from hdrnodes.runtime.executor import Executor
-from hdrnodes.runtime.openvino import core
+from hdrnodes.runtime.openvino import core, openvino
 
 CONVOLUTIONS = ((256, 256), (128, 256), (64, 512))  # channels in and out, side of the picture
 PRODUCT = 8192  # side of the matrices, on a GPU
@@ -78,7 +78,7 @@ def openvino_options(precision: str, threads: int | None) -> dict[str, Any]:
 
 
 def openvino_works(precision: str, threads: int | None) -> Works:
-    import openvino
+    library = openvino()
     from openvino import opset8
 
     options, rng = openvino_options(precision, threads), np.random.default_rng(0)
@@ -86,7 +86,7 @@ def openvino_works(precision: str, threads: int | None) -> Works:
         given = opset8.parameter([1, channels, side, side], np.float32)
         weights = opset8.constant(rng.standard_normal((channels, channels, 3, 3), np.float32))
         answer = opset8.convolution(given, weights, [1, 1], [1, 1], [1, 1], [1, 1])
-        compiled = core().compile_model(openvino.Model([answer], [given]), "CPU", options)
+        compiled = core().compile_model(library.Model([answer], [given]), "CPU", options)
         request, pixels = compiled.create_infer_request(), rng.random((1, channels, side, side), np.float32)
         yield (
             f"a 3 x 3 convolution of {channels} channels at {side} x {side}",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
+from types import ModuleType
 from typing import Any
 
 from hdrnodes.errors import ExecutorError, ModelError
@@ -103,10 +106,8 @@ def _compiled(path: Path, sha256: str, options: dict[str, Any], folder: Path | N
 
 
 def _key(sha256: str, options: dict[str, Any]) -> str:
-    import openvino
-
     cpu = [core().get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
-    compiled_from = [sha256, openvino.get_version(), cpu, options]
+    compiled_from = [sha256, openvino().get_version(), cpu, options]
     return hashlib.sha256(json.dumps(compiled_from, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -118,6 +119,16 @@ def core() -> Any:
     takes the memory away when it ends, whatever thread that is in. Python's handlers run there: the next Ctrl-C would
     end the process with a segmentation fault (2026.4: measured).
     """
-    import openvino  # here, so that `import hdrnodes` stays light
+    return openvino().Core()
 
-    return openvino.Core()
+
+def openvino() -> ModuleType:
+    """The library, imported without its telemetry: on import it tells Google Analytics so, in a process of its own."""
+    telemetry = "openvino_telemetry"
+    if telemetry not in sys.modules:
+        sys.modules[telemetry] = None  # type: ignore[assignment]  # how Python is told that there is no such module
+        try:
+            import_module("openvino")  # here, so that `import hdrnodes` stays light
+        finally:
+            del sys.modules[telemetry]
+    return import_module("openvino")
