@@ -7,6 +7,7 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install '
 from hdrnodes.camera.clipping import clip, clip_mask
 from hdrnodes.camera.response import SAMPLES, apply_response, constrain_curve
 from hdrnodes.errors import TrainingError
+from hdrnodes.primaries import LUMINANCE
 from hdrnodes.training.dequantize import dequantize_losses
 from hdrnodes.training.hallucinate import hallucinate_losses
 from hdrnodes.training.linearize import estimated_curve, linearize_losses
@@ -134,13 +135,23 @@ def test_plates_that_are_mostly_black_or_white_do_not_count(plates):
 
 def test_the_peak_term_asks_for_the_brightest_and_not_for_where_it_is():
     light, dim, elsewhere = (torch.full((1, 3, 32, 32), 1.0) for _ in range(3))
-    light[:, :, 4, 4], elsewhere[:, :, 9, 12] = 1000, 1000
+    light[:, :, 4:6, 4:6], elsewhere[:, :, 8:10, 12:14] = 1000, 1000
     everywhere = torch.ones(1, 1, 32, 32)
     assert peaks_apart(elsewhere, light, everywhere) == 0
     assert 20 < peaks_apart(dim, light, everywhere) < 30  # 10 stops in one of four cells, squared
     corner = torch.zeros(1, 1, 32, 32)
     corner[..., 16:, 16:] = 1
     assert peaks_apart(dim, light, corner) == 0
+
+
+def test_the_peak_term_is_not_met_by_one_pixel_or_one_channel():
+    light, dot, green = (torch.full((1, 3, 32, 32), 1.0) for _ in range(3))
+    light[:, :, 4:8, 4:8] = 16
+    dot[:, :, 4, 4] = 16
+    green[:, 1, 4:8, 4:8] = 16 / LUMINANCE[1]  # of the same luminance, nearly
+    everywhere = torch.ones(1, 1, 32, 32)
+    assert peaks_apart(dot, light, everywhere) > 0.5
+    assert peaks_apart(green, light, everywhere) > 2
 
 
 def test_the_texture_term_asks_for_as_much_of_it_and_not_for_where_it_is():

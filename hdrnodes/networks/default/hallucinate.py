@@ -108,11 +108,15 @@ class Hallucinate(StageNetwork):
         around = look_up(context, window, (height, width), (rows // 4, columns // 4), every=4).to(fine.dtype)
         x = self.coarse(torch.cat([F.avg_pool2d(fine, 2), around], dim=1))
         x = self.up(torch.cat([F.interpolate(x, scale_factor=2.0, mode="bilinear"), fine], dim=1))
-        detail = F.pixel_shuffle(self.head(x), 2)[..., :height, :width].float()
+        fours = self.head(x).float().unflatten(1, (3, 4))  # of each channel, the pixels of a square of two by two
+        mean = fours.mean(dim=2, keepdim=True)
+        detail = F.pixel_shuffle((fours - mean).flatten(1, 2), 2)[..., :height, :width]
         # At half the size, then doubled: the context is coarse, and looking it up costs more than a convolution.
-        base = look_up(context[:, :3], window, (height, width), (rows // 2, columns // 2), every=2)
+        base = look_up(context[:, :3], window, (height, width), (rows // 2, columns // 2), every=2) + mean[:, :, 0]
         base = F.interpolate(base, scale_factor=2.0, mode="bilinear")[..., :height, :width]
+        # Where all channels clipped the pixels say nothing: what differs among four there is a pattern, not detail.
+        told = ((0.9 - linear.amin(dim=1, keepdim=True)) * 10).clamp(0, 1)
         # Leaky below zero: a plain floor has no gradient, and a network that once falls under it stays there.
-        stops = CEILING * torch.tanh(F.leaky_relu(in_rows(base) + in_rows(detail), 0.1) / CEILING)
+        stops = CEILING * torch.tanh(F.leaky_relu(in_rows(base) + in_rows(told * detail), 0.1) / CEILING)
         gate = ((in_rows(linear) - 0.5) * 2.5).clamp(0, 1)
         return (gate * (power_of_two(stops) - 1)).reshape(linear.shape)
