@@ -10,8 +10,7 @@ torch = pytest.importorskip("torch", reason="needs torch: pip install 'hdrnodes[
 onnx = pytest.importorskip("onnx", reason="needs onnx: pip install 'hdrnodes[train]'")
 
 from hdrnodes.camera.clipping import clip_mask
-from hdrnodes.camera.edges import edge_evidence
-from hdrnodes.camera.noise_levels import noise_by_level
+from hdrnodes.camera.evidence import EVIDENCE
 from hdrnodes.camera.response import invert_response
 from hdrnodes.errors import ModelError
 from hdrnodes.models import Model, engines_folder
@@ -60,7 +59,7 @@ def described():
 def reconstruct(networks, codes) -> torch.Tensor:
     """The chain of `default` as the nodes have it, but for refine, which changes nothing as it is shipped."""
     display = networks["dequantize"](codes)
-    told = edge_evidence(display), noise_by_level(display)
+    told = [tell(display) for tell in EVIDENCE.values()]
     linear = invert_response(display, networks["linearize"](display, *told)[:, None])
     context = networks["hallucinate_overview"](linear)
     radiance = networks["hallucinate"](linear, context, torch.tensor([[0.0, 0.0, 1.0, 1.0]]))

@@ -323,6 +323,17 @@ def test_a_processed_plate_is_not_its_response_alone(draw):
     assert 6 <= int(apart.sum()) <= 9
 
 
+def test_a_sharpened_plate_differs_where_edges_are_and_keeps_its_level(draw):
+    plates = draw(sharpened=1.0)
+    plain = apply_response(plates.light.clamp(0, 1), plates.curve)
+    apart = plates.display - plain
+    assert (apart.abs().amax(dim=(1, 2, 3)) > 0.003).all()
+    assert apart.mean(dim=(1, 2, 3)).abs().mean() < 0.003  # no tone mapping
+    both = draw(n=16, processed=0.25, sharpened=0.25)
+    apart = (both.display - apply_response(both.light.clamp(0, 1), both.curve)).abs().amax(dim=(1, 2, 3)) > 1e-3
+    assert 6 <= int(apart.sum()) <= 9
+
+
 def test_a_resized_plate_keeps_its_truths(draw):
     plates = draw(n=16, resized=1.0)
     assert plates.light.shape == plates.codes.shape == (16, 3, 48, 64)

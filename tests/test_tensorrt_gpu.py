@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hdrnodes.camera.evidence import EVIDENCE
 from hdrnodes.models import Model, engines_folder
 from hdrnodes.runtime import Settings
 from hdrnodes.runtime.openvino import OpenVINO
@@ -45,7 +46,9 @@ def opened(networks, settings):
 def inputs(network, height, width, tiles=1):
     """For any network of `default`, pixels between 0 and 1."""
     random = np.random.default_rng(height * width)
-    shapes = {"edges": (tiles, 88), "noise": (tiles, 48), "window": (tiles, 4), "context": (tiles, 16, 40, 60)}
+    told = {name: tell(np.zeros((1, 3, 8, 8), np.float32)).shape[1] for name, tell in EVIDENCE.items()}
+    shapes = {name: (tiles, count) for name, count in told.items()}
+    shapes |= {"window": (tiles, 4), "context": (tiles, 16, 40, 60)}
     if network.name == "refine":
         shapes["context"] = (tiles, 3, 8, 10)
     given = {name: random.random(shapes.get(name, (tiles, 3, height, width)), np.float32) for name in network.inputs}

@@ -121,6 +121,8 @@ def test_numbers_of_plates_are_drawn_once_and_trained_on(train, material, tmp_pa
     drawn = load_file(numbers)
     assert len(drawn["numbers"]) == len(drawn["curves"]) == 6
     assert len(drawn["numbers"].unique(dim=0)) == 6
+    trained = load_file(run / "best.safetensors")
+    torch.testing.assert_close(trained["network.normalise.running_mean"], drawn["numbers"].mean(dim=0))
     written = numbers.stat().st_mtime_ns
     assert train("linearize", "--steps", "3", config=keeping)[0] == 0
     assert numbers.stat().st_mtime_ns == written

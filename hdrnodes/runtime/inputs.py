@@ -9,14 +9,14 @@ import numpy as np
 from array_api_compat import array_namespace, is_torch_array
 
 from hdrnodes import frames
-from hdrnodes.camera.edges import LONGER_SIDE, edge_evidence
-from hdrnodes.camera.noise_levels import noise_by_level
+from hdrnodes.camera.edges import LONGER_SIDE
+from hdrnodes.camera.evidence import EVIDENCE
 from hdrnodes.reduce import reduce
 
 Array = Any  # numpy's, or a torch tensor
 
-# What each stage is fed, in order. Its networks name those of them that they take; linearize's may ask for `edges` and
-# `noise` too, what `hdrnodes.camera.edges` and `hdrnodes.camera.noise_levels` find in the plate.
+# What each stage is fed, in order. Its networks name those of them that they take; linearize's may ask for what
+# `hdrnodes.camera.evidence` finds in the plate, too.
 STAGE_INPUTS = {
     "dequantize": ("codes",),
     "linearize": ("display", "plate"),
@@ -31,8 +31,8 @@ def reduced(frame: Mapping[str, Array], longer_side: int) -> dict[str, Array]:
 
 
 def told_at_full_size(display: Array, wanted: Collection[str]) -> dict[str, Array]:
-    """What edges and noise tell, if they are wanted, of the pixels that are looked at; found where these are."""
-    tellers = {name: tell for name, tell in (("edges", edge_evidence), ("noise", noise_by_level)) if name in wanted}
+    """The evidence that is wanted, of the pixels that are looked at; found where these are."""
+    tellers = {name: tell for name, tell in EVIDENCE.items() if name in wanted}
     if not tellers:
         return {}
     every = -(-max(display.shape[:2]) // LONGER_SIDE)

@@ -61,6 +61,7 @@ class KeptNumbersStage:
                 save_file(kept, temporary, metadata=drawn_with)
         device = validation.plates[0].codes.device
         self.numbers, self.curves = kept["numbers"].to(device), kept["curves"].to(device)
+        _linearize(network).normalise_by(self.numbers)
         self.plate = validation.plates[0].codes[0]
         self.validation = [(_numbers(network, plates.codes), plates.curve[:, 0]) for plates in validation.plates]
 

@@ -55,7 +55,9 @@ def some_through_a_lens(light: Tensor, share: float, random: torch.Generator) ->
     return Lots(len(light), random).change(light, 0, share, lens)
 
 
-def photograph(light: Tensor, curve: Tensor, clean: Tensor, processed: float, random: torch.Generator) -> Plates:
+def photograph(
+    light: Tensor, curve: Tensor, clean: Tensor, processed: float, random: torch.Generator, sharp: float = 0.0
+) -> Plates:
     """Run the camera: noise, clipping, response, 8 bits, and JPEG for most.
 
     Args:
@@ -64,6 +66,7 @@ def photograph(light: Tensor, curve: Tensor, clean: Tensor, processed: float, ra
         clean: N booleans, which plates have no noise.
         processed: share of the plates that the camera tone-maps locally and sharpens.
         random: on the device of the others.
+        sharp: share of the plates, besides these, that it only sharpens.
     """
     each = (len(light), 1, 1, 1)
     noiseless = clip(light)
@@ -83,7 +86,7 @@ def photograph(light: Tensor, curve: Tensor, clean: Tensor, processed: float, ra
         return sharpen(some, amount[indices], radius[indices])
 
     display, found = (
-        lots.change(apply_response(lots.change(seen, 0, processed, tone_map), curve), 0, processed, sharpened)
+        lots.change(apply_response(lots.change(seen, 0, processed, tone_map), curve), 0, processed + sharp, sharpened)
         for seen in (noiseless, noisy)
     )
     codes = some_as_jpeg(quantise(found), WRITTEN_AS_JPEG, random)

@@ -62,6 +62,9 @@ class PlateOptions(BaseModel):
         description="Share with local tone mapping and sharpening, as cameras do; for refinement, for the other stages "
         "see neither.",
     )
+    sharpened: float = Field(
+        default=0.0, ge=0, le=1, description="Share that cameras only sharpen, besides those that are processed."
+    )
     gradients: float = Field(
         default=0.0,
         ge=0,
@@ -113,7 +116,7 @@ class PlateMaker:
     def _shoot(self, views: int, random: torch.Generator) -> Plates:
         light, odd, clean = self._light(views, self.options.size, random)
         light = expose(light, self._stops(light, odd, random))
-        return photograph(light, self._curves(len(light), random), clean, self.options.processed, random)
+        return self._photograph(light, clean, random)
 
     def _shoot_larger(self, shrunk: Tensor, random: torch.Generator) -> Plates:
         """Of one view each: whether it is shrunk, or only cropped."""
@@ -126,8 +129,7 @@ class PlateMaker:
         corner = (room * uniform(random, len(light), 2)).floor()
         # Metered by what is left: it is what clips as asked for.
         stops = self._stops(resize(light, (height, width), step, corner, "area"), odd, random)
-        curves = self._curves(len(light), random)
-        whole = photograph(expose(light, stops), curves, clean, self.options.processed, random)
+        whole = self._photograph(expose(light, stops), clean, random)
         return shown_smaller(whole, (height, width), step, corner, random)
 
     def _light(self, views: int, size: tuple[int, int], random: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -162,8 +164,10 @@ class PlateMaker:
         stops = stops_to_clip(light[..., ::stride, ::stride], fraction) - darker
         return stops[:, None, None, None]
 
-    def _curves(self, n: int, random: torch.Generator) -> Tensor:
-        return self.responses.draw(n, random, channels=1 if self.options.one_curve else 3)
+    def _photograph(self, light: Tensor, clean: Tensor, random: torch.Generator) -> Plates:
+        options = self.options
+        curves = self.responses.draw(len(light), random, channels=1 if options.one_curve else 3)
+        return photograph(light, curves, clean, options.processed, random, options.sharpened)
 
 
 def _repeated(views: Tensor, times: int) -> Tensor:

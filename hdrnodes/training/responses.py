@@ -51,11 +51,11 @@ class Responses:
         camera's do."""
         kind = uniform(random, n, 1)
         one, other = torch.randint(len(self.measured), (2, n), generator=random, device=random.device)
-        share = uniform(random, n, 1) * 0.5 * (uniform(random, n, 1) < 0.25)
+        share = uniform(random, n, 1) * 0.5 * (uniform(random, n, 1) < 0.75)
         film = self.measured[one] * (1 - share) + self.measured[other] * share
         curves = torch.where(kind < 0.7, film, transfer_functions(n, random))
         # A bend that no set of curves has, so that the next camera is not outside what was seen.
-        bend = torch.exp(normal(random, n, 1) * 0.04)
+        bend = torch.exp(normal(random, n, 1) * 0.1)
         curves = constrain_curve(curves**bend)[:, None]  # N x 1 x S
         if channels == 1:
             return curves

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hdrnodes.camera.edges import edge_evidence
-from hdrnodes.camera.noise_levels import noise_by_level
+from hdrnodes.camera.evidence import EVIDENCE
 from hdrnodes.networks.base import StageNetwork
 from hdrnodes.reduce import reduce_planar
 
@@ -36,16 +35,15 @@ class ReducedFrame(nn.Module):
     """A network that sees no pixels but those of the reduced frame.
 
     Args:
-        network: takes one picture, reduced; and perhaps `edges` and `noise`, what `hdrnodes.camera.edges` and
-            `hdrnodes.camera.noise_levels` find at full size, in the plate as the camera wrote it.
+        network: takes one picture, reduced; and perhaps what `hdrnodes.camera.evidence` finds at full size, in the
+            plate as the camera wrote it.
         longer_side: pixels, of the reduced frame.
     """
 
     def __init__(self, network: StageNetwork, longer_side: int) -> None:
         super().__init__()
         self.network, self.longer_side = network, longer_side
-        wanted = network.example_inputs()
-        self.told = [tell for name, tell in (("edges", edge_evidence), ("noise", noise_by_level)) if name in wanted]
+        self.told = [EVIDENCE[name] for name in network.example_inputs() if name in EVIDENCE]
 
     def forward(self, pixels: Tensor, plate: Tensor | None = None) -> Tensor:
         answer: Tensor = self.network(*self.seen(pixels, plate))

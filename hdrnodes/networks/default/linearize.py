@@ -1,6 +1,6 @@
 """The camera response from what one picture tells of it, in numbers that do not say what the picture shows.
 
-    numbers = statistics(display, reduced), edges, noise   `hdrnodes.camera.edges`, `hdrnodes.camera.noise_levels`
+    numbers = statistics(display, reduced), edges, transitions, noise      the last three: `hdrnodes.camera.evidence`
     weights = mlp(numbers)
     curve   = constrain(mean + weights . directions)
 
@@ -17,6 +17,7 @@ from hdrnodes.camera.basis import DIRECTIONS, response_basis
 from hdrnodes.camera.edges import COUNT as EDGES
 from hdrnodes.camera.noise_levels import COUNT as NOISE
 from hdrnodes.camera.response import constrain_curve
+from hdrnodes.camera.transitions import COUNT as TRANSITIONS
 from hdrnodes.networks.base import StageNetwork
 from hdrnodes.networks.default.statistics import COUNT as STATISTICS
 from hdrnodes.networks.default.statistics import statistics
@@ -35,8 +36,8 @@ class Linearize(StageNetwork):
     def __init__(self, width: int = 192) -> None:
         super().__init__()
         self.width = width
-        count = STATISTICS + EDGES + NOISE
-        self.normalise = nn.BatchNorm1d(count, affine=False, momentum=0.02)
+        count = STATISTICS + EDGES + TRANSITIONS + NOISE
+        self.normalise = nn.BatchNorm1d(count, affine=False)
         self.mlp = nn.Sequential(
             nn.Linear(count, width),
             nn.SiLU(),
@@ -59,24 +60,37 @@ class Linearize(StageNetwork):
         return {
             "display": torch.rand(1, 3, 128, 192),
             "edges": torch.zeros(1, EDGES),
+            "transitions": torch.zeros(1, TRANSITIONS),
             "noise": torch.zeros(1, NOISE),
         }
 
-    def forward(self, display: Tensor, edges: Tensor, noise: Tensor) -> Tensor:
-        """Of N frames: N x 3 x h x w float32, reduced, 0..1; N x EDGES, N x NOISE, what both say at full size.
+    def forward(self, display: Tensor, edges: Tensor, transitions: Tensor, noise: Tensor) -> Tensor:
+        """Of N frames: N x 3 x h x w float32, reduced, 0..1; N x EDGES, TRANSITIONS, NOISE, what is found at full size.
 
         Returns:
             N x 1024, rising from 0 to 1.
         """
-        return self.curve(self.numbers(display, edges, noise))
+        return self.curve(self.numbers(display, edges, transitions, noise))
 
     @torch.no_grad()
-    def numbers(self, display: Tensor, edges: Tensor, noise: Tensor) -> Tensor:
-        """What is told of each frame, N x (STATISTICS + EDGES + NOISE); nothing is learned up to here."""
-        return torch.cat([statistics(display.float()), edges.float(), noise.float()], dim=1)
+    def numbers(self, display: Tensor, edges: Tensor, transitions: Tensor, noise: Tensor) -> Tensor:
+        """What is told of each frame, N x (STATISTICS + EDGES + TRANSITIONS + NOISE); nothing is learned here."""
+        return torch.cat([statistics(display.float()), edges.float(), transitions.float(), noise.float()], dim=1)
+
+    def train(self, mode: bool = True) -> "Linearize":
+        super().train(mode)
+        self.normalise.eval()  # the mean and spread of a batch would be one more noise
+        return self
+
+    def normalise_by(self, numbers: Tensor) -> None:
+        """Take mean and spread of the numbers from those of many plates; without it they are taken as they are."""
+        variance, mean = torch.var_mean(numbers, dim=0)
+        for own, found in ((self.normalise.running_mean, mean), (self.normalise.running_var, variance.clamp(min=1e-6))):
+            assert own is not None
+            own.copy_(found)
 
     def curve(self, numbers: Tensor) -> Tensor:
-        """N x (STATISTICS + EDGES + NOISE) -> N x 1024."""
+        """N x (STATISTICS + EDGES + TRANSITIONS + NOISE) -> N x 1024."""
         told = self.normalise(numbers).clamp(-4, 4)
         if self.training:  # no scene is to be known by its exact numbers
             told = told + 0.1 * torch.randn_like(told)
