@@ -63,12 +63,12 @@ def test_a_narrow_limit_leaves_no_more_than_a_wide_one():
     assert (narrow <= middle).all() and (middle <= wide).all() and wide.any()
 
 
-@pytest.mark.parametrize("few", [True, False])
-def test_torch_says_the_same(few, monkeypatch):
+@pytest.mark.parametrize("taken_out", [True, False])
+def test_torch_says_the_same(taken_out, monkeypatch):
     """With what may be an edge taken out, as on a CPU, and with all that there is, as on a GPU."""
     display = np.concatenate([bars((GRID**2).astype(np.float32), seed=seed) for seed in (1, 2)])
     due = transitions_by_level(display)
-    monkeypatch.setattr("hdrnodes.camera.transitions._few_are_quicker", lambda display: few)
+    monkeypatch.setattr("hdrnodes.camera.transitions._takes_edges_out", lambda display: taken_out)
     found = transitions_by_level(torch.from_numpy(display)).numpy()
     np.testing.assert_allclose(found, due, atol=2e-6)
 

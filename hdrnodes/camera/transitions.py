@@ -54,7 +54,7 @@ def transitions_by_level(display: Array) -> Array:
     """
     xp = array_namespace(display)
     display = every_nth(display)
-    if _few_are_quicker(display):
+    if _takes_edges_out(display):
         sums = xp.concat([_sums_of(display[at : at + 1]) for at in range(display.shape[0])], axis=0)
     else:
         sums = _sums_of(display)
@@ -67,7 +67,7 @@ def transitions_by_level(display: Array) -> Array:
     return xp.astype(xp.reshape(xp.concat(told, axis=1), (-1, COUNT)), display.dtype)
 
 
-def _few_are_quicker(display: Array) -> bool:
+def _takes_edges_out(display: Array) -> bool:
     """To take out what may be edges saves a CPU nine tenths of the work; a GPU would wait for their number."""
     return not is_torch_array(display) or display.device.type == "cpu"
 
@@ -83,7 +83,7 @@ def _five(display: Array, axis: int) -> list[Array]:
     xp = array_namespace(display)
     length = max(display.shape[axis] - 4, 0)
     five = [display[..., at : at + length, :] if axis == -2 else display[..., at : at + length] for at in range(5)]
-    if not _few_are_quicker(display):
+    if not _takes_edges_out(display):
         return [xp.reshape(each, (display.shape[0], -1)) for each in five]
     edge = xp.abs(five[0] + five[1] - five[3] - five[4]) > 2 * LEAST_HEIGHT
     return [each[edge][None] for each in five]
