@@ -82,7 +82,7 @@ def test_no_plan_is_kept_of_a_driver_that_nobody_knows(world, small_networks, se
 def test_compiles_for_the_card_here_if_its_driver_is_known(world, tiny_model, tmp_path):
     world.driver = None
     ran = hdrnodes("compile", "--model", tiny_model, "-o", tmp_path)
-    assert ran.exit_code == 1 and ran.stderr.count("nvidia-smi does not tell the driver's version; have it on") == 4
+    assert ran.exit_code == 1 and ran.stderr.count("nvidia-smi does not tell the driver's version; have it on") == 1
     world.driver = "580.65.06"
     ran = hdrnodes("compile", "--model", tiny_model, "-o", tmp_path, "--json")
     assert ran.exit_code == 0 and len(list(tmp_path.glob("tensorrt/*.plan"))) == 4

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 
 import torch
 import torch.distributed as dist
@@ -95,6 +96,9 @@ def together(device: str = "cpu") -> Iterator[Workers]:
         yield Workers(device=_device(device, None))
         return
     own = _device(device, int(os.environ["LOCAL_RANK"]))
+    # Optimisers import it when first used; were the processes joined by then, it would keep hold of what joins them,
+    # whose threads then live until the interpreter is gone, and now and then abort it (torch 2.13: measured).
+    import_module("torch._dynamo")
     store, rank, count = next(rendezvous("env://"))
     backend = "nccl" if own.type == "cuda" else "gloo"
     dist.init_process_group(
