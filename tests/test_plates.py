@@ -312,6 +312,20 @@ def test_a_lens_spreads_light(draw):
     assert spread[1] > spread[0] + 0.1  # a veil over the dark, once as much is clipped
 
 
+def test_a_shallow_depth_of_field_leaves_a_part_in_focus(draw):
+    sharp, shallow = draw(n=16), draw(n=16, shallow=1.0)
+
+    def detail(plates):
+        step = plates.light.clamp(0, 1).diff(dim=-1).abs().mean(dim=1)
+        return step.unflatten(-1, (9, -1)).unflatten(-3, (6, -1)).mean(dim=(-3, -1)).flatten(1)  # of each tile
+
+    assert torch.isfinite(shallow.light).all() and shallow.light.min() >= 0
+    assert detail(shallow).mean() < 0.8 * detail(sharp).mean()
+    whole = detail(shallow).amax(dim=1) / detail(sharp).amax(dim=1)
+    assert whole.max() > 0.8
+    assert torch.equal(draw(n=16, shallow=0.0).codes, sharp.codes)
+
+
 def test_a_processed_plate_is_not_its_response_alone(draw):
     plates = draw(processed=1.0)
     plain = apply_response(plates.light.clamp(0, 1), plates.curve)

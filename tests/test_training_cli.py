@@ -112,24 +112,43 @@ def test_a_run_is_not_continued_with_another_recipe(train, material, tmp_path):
     assert code == 1 and "recipe.dequantize.weights.squared: 0.0, not 1.0" in said
 
 
-def test_numbers_of_plates_are_drawn_once_and_trained_on(train, material, tmp_path):
+def test_a_run_of_an_older_version_is_continued(train, tmp_path):
+    assert train("dequantize")[0] == 0
+    record = tmp_path / "runs" / "default" / "dequantize" / "run.toml"
+    told = record.read_text()
+    record.write_text(told.replace("shallow = 0.0\n", ""))  # a key that came since
+    assert record.read_text() != told
+    assert train("dequantize", "--steps", "3")[0] == 0
+    record.write_text(told.replace("shallow = 0.0\n", "shallow = 0.5\n"))
+    code, said = train("dequantize", "--steps", "4")
+    assert code == 1 and "recipe.dequantize.plates.shallow: 0.5, not 0.0" in said
+
+
+def test_numbers_of_plates_are_drawn_once_and_trained_on(train, material, tmp_path, monkeypatch):
+    monkeypatch.setattr("hdrnodes.training.linearize_kept.DRAWS_IN_A_FILE", 1)
     keeping = tmp_path / "keeping.toml"
     keeping.write_text((material / "tiny.toml").read_text().replace("kept = 0", "kept = 6\ndrawn_at_once = 4"))
     run = tmp_path / "runs" / "default" / "linearize"
     assert train("linearize", config=keeping)[0] == 0
-    numbers = run / "numbers-0.safetensors"
-    drawn = load_file(numbers)
-    assert len(drawn["numbers"]) == len(drawn["curves"]) == 6
-    assert len(drawn["numbers"].unique(dim=0)) == 6
+    files = [run / "numbers-0-0000000.safetensors", run / "numbers-0-0000004.safetensors"]
+    assert sorted(run.glob("numbers-*")) == files
+    numbers = torch.cat([load_file(each)["numbers"] for each in files])[:6]
+    assert len(numbers.unique(dim=0)) == 6
     trained = load_file(run / "best.safetensors")
-    torch.testing.assert_close(trained["network.normalise.running_mean"], drawn["numbers"].mean(dim=0))
-    written = numbers.stat().st_mtime_ns
+    torch.testing.assert_close(trained["network.normalise.running_mean"], numbers.mean(dim=0))
+    written = files[0].stat().st_mtime_ns
     assert train("linearize", "--steps", "3", config=keeping)[0] == 0
-    assert numbers.stat().st_mtime_ns == written
+    assert files[0].stat().st_mtime_ns == written
     assert [line["step"] for line in log_of(run)] == [0, 2, 3]
-    (run / "last.safetensors").unlink()  # stopped before the first checkpoint, and begun with other scenes
+    (run / "last.safetensors").unlink()  # stopped before the first checkpoint, while it drew the second file
+    files[1].unlink()
+    assert train("linearize", config=keeping)[0] == 0
+    assert files[0].stat().st_mtime_ns == written
+    assert torch.equal(load_file(files[1])["numbers"][:2], numbers[4:])
+    (run / "last.safetensors").unlink()
     assert train("linearize", "--scenes", material / "validation", config=keeping)[0] == 0
-    assert not torch.equal(load_file(numbers)["numbers"], drawn["numbers"])
+    assert files[0].stat().st_mtime_ns > written
+    assert not torch.equal(torch.cat([load_file(each)["numbers"] for each in files])[:6], numbers)
     keeping.write_text(keeping.read_text() + "\n[linearize.weights]\npicture = 0.0\nstops = 0.0\n")
     code, said = train("linearize", "--model", "published", config=keeping)
     assert code == 1 and "linearize of published sees pixels" in said and "linearize.kept = 0" in said

@@ -2,7 +2,8 @@
 
 What `default`'s network is told of a plate (`Linearize.numbers`) is not learned, and costs a thousand times what the
 rest of it does. So plates are drawn before the first step, and forgotten but for their numbers and curves, which lie in
-the run's folder.
+the run's folder, some hundreds to a file. A run that is stopped goes on drawing where it was, and so does one that is
+to keep more of them.
 """
 
 import hashlib
@@ -25,6 +26,9 @@ from hdrnodes.training.whole import ReducedFrame
 from hdrnodes.whole_file import whole_file
 
 DRAWING = 1 << 30  # plates that are kept are drawn as at steps from here on, which no run reaches
+DRAWS_IN_A_FILE = 50
+
+Kept = dict[str, Tensor]
 
 
 class KeptNumbersStage:
@@ -33,7 +37,7 @@ class KeptNumbersStage:
     Args:
         network: of a `Linearize`.
         maker, validation, recipe: what is drawn, what is scored, how.
-        folder: the run's; gets `numbers-<rank>.safetensors`.
+        folder: the run's; gets `numbers-<rank>-<first plate>.safetensors`.
         seed, rank: of the run, of this process.
         say: takes a line for the user, now and then while plates are drawn.
     """
@@ -50,17 +54,23 @@ class KeptNumbersStage:
         say: Callable[[str], None],
     ) -> None:
         self.recipe, self.batch = recipe, recipe.batch
-        file = folder / f"numbers-{rank}.safetensors"
-        plates = recipe.model_dump_json(include={"kept", "drawn_at_once", "sees", "plates"})
+        plates = recipe.model_dump_json(include={"drawn_at_once", "sees", "plates"})
         told = ", ".join(network.network.example_inputs())
         drawn_with = {"seed": str(seed), "recipe": plates, "material": _fingerprint(maker), "told": told}
-        kept = _read(file, drawn_with)
-        if kept is None:
-            kept = _draw(network, maker, recipe, seed, rank, say)
-            with whole_file(file, overwrite=True) as temporary:
-                save_file(kept, temporary, metadata=drawn_with)
+        files: list[Kept] = []
+        while (drawn := sum(len(each["curves"]) for each in files)) < recipe.kept:
+            file = folder / f"numbers-{rank}-{drawn:07d}.safetensors"
+            kept = _read(file, drawn_with)
+            if kept is None:
+                say(f"linearize: has drawn {drawn} of {recipe.kept} plates")
+                kept = _draw(network, maker, recipe, drawn, seed, rank)
+                with whole_file(file, overwrite=True) as temporary:
+                    save_file(kept, temporary, metadata=drawn_with)
+            files.append(kept)
         device = validation.plates[0].codes.device
-        self.numbers, self.curves = kept["numbers"].to(device), kept["curves"].to(device)
+        self.numbers, self.curves = (
+            torch.cat([each[name] for each in files])[: recipe.kept].to(device) for name in ("numbers", "curves")
+        )
         _linearize(network).normalise_by(self.numbers)
         self.plate = validation.plates[0].codes[0]
         self.validation = [(_numbers(network, plates.codes), plates.curve[:, 0]) for plates in validation.plates]
@@ -98,20 +108,17 @@ def _numbers(network: ReducedFrame, codes: Tensor) -> Tensor:
     return _linearize(network).numbers(*network.seen(codes))
 
 
-def _draw(
-    network: ReducedFrame, maker: PlateMaker, recipe: LinearizeRecipe, seed: int, rank: int, say: Callable[[str], None]
-) -> dict[str, Tensor]:
+def _draw(network: ReducedFrame, maker: PlateMaker, recipe: LinearizeRecipe, first: int, seed: int, rank: int) -> Kept:
+    """What goes into the file whose first plate is number `first`."""
     numbers: list[Tensor] = []
     curves: list[Tensor] = []
-    device = maker.scenes.weights.device
-    for start in range(0, recipe.kept, recipe.drawn_at_once):
-        if start % (recipe.drawn_at_once * 50) == 0:
-            say(f"linearize: has drawn {start} of {recipe.kept} plates")
-        plates = maker.draw(recipe.drawn_at_once, generator(device, seed, DRAWING + start, rank))
+    device, each = maker.scenes.weights.device, recipe.drawn_at_once
+    for start in range(first, min(recipe.kept, first + DRAWS_IN_A_FILE * each), each):
+        plates = maker.draw(each, generator(device, seed, DRAWING + start, rank))
         seen = plates.display if recipe.sees == "truth" else plates.codes
         numbers.append(_numbers(network, seen).cpu())
         curves.append(plates.curve[:, 0].cpu())
-    return {"numbers": torch.cat(numbers)[: recipe.kept], "curves": torch.cat(curves)[: recipe.kept]}
+    return {"numbers": torch.cat(numbers), "curves": torch.cat(curves)}
 
 
 def _fingerprint(maker: PlateMaker) -> str:
@@ -122,7 +129,7 @@ def _fingerprint(maker: PlateMaker) -> str:
     return told.hexdigest()
 
 
-def _read(file: Path, drawn_with: dict[str, str]) -> dict[str, Tensor] | None:
+def _read(file: Path, drawn_with: dict[str, str]) -> Kept | None:
     """What a run that was stopped has drawn; None where it has not, or with something else."""
     if not file.exists():
         return None

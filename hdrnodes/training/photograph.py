@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from hdrnodes.camera.clipping import clip
@@ -14,6 +15,7 @@ from hdrnodes.camera.quantisation import quantise
 from hdrnodes.camera.resizing import resize
 from hdrnodes.camera.response import apply_response
 from hdrnodes.camera.sharpening import sharpen
+from hdrnodes.camera.spread import blurred
 from hdrnodes.training.randomness import Lots, normal, uniform
 
 WRITTEN_AS_JPEG = 0.7  # of the plates; the others are as PNG has them
@@ -53,6 +55,20 @@ def some_through_a_lens(light: Tensor, share: float, random: torch.Generator) ->
         return through_lens(some, blur, glare, reach)
 
     return Lots(len(light), random).change(light, 0, share, lens)
+
+
+def some_out_of_focus(light: Tensor, share: float, random: torch.Generator) -> Tensor:
+    """A shallow depth of field for a share of the pictures: all but a part is blurred; N x 3 x H x W, scene-linear."""
+
+    def focus(some: Tensor, _: Tensor) -> Tensor:
+        n, size = len(some), some.shape[-2:]
+        blur = max(size) * 0.004 * 6 ** uniform(random, n, 1, 1, 1)  # pixels
+        # Where things are near or far, and how much of that is in focus: none of it up to nearly all.
+        depth = F.interpolate(normal(random, n, 1, 3, 4), size, mode="bicubic", align_corners=True)
+        sharp = torch.sigmoid(8 * (depth + 1.5 * normal(random, n, 1, 1, 1)))
+        return torch.lerp(blurred(some, blur).clamp(min=0), some, sharp)
+
+    return Lots(len(light), random).change(light, 0, share, focus) if share else light
 
 
 def photograph(

@@ -13,7 +13,7 @@ from hdrnodes.camera.exposure import expose, stops_to_clip
 from hdrnodes.camera.resizing import resize
 from hdrnodes.errors import TrainingError
 from hdrnodes.primaries import LUMINANCE
-from hdrnodes.training.photograph import Plates, photograph, shown_smaller, some_through_a_lens
+from hdrnodes.training.photograph import Plates, photograph, shown_smaller, some_out_of_focus, some_through_a_lens
 from hdrnodes.training.randomness import Lots, normal, uniform
 from hdrnodes.training.responses import Responses
 from hdrnodes.training.scenes import Scenes
@@ -55,6 +55,9 @@ class PlateOptions(BaseModel):
         default=(30.0, 100.0), description="Horizontal, least and most, degrees."
     )
     lens: float = Field(default=0.4, ge=0, le=1, description="Share with lens blur and veiling glare.")
+    shallow: float = Field(
+        default=0.0, ge=0, le=1, description="Share with a shallow depth of field: much of it is out of focus."
+    )
     processed: float = Field(
         default=0.0,
         ge=0,
@@ -153,6 +156,7 @@ class PlateMaker:
         odd, clean = (
             _repeated(each, options.per_view) for each in (odd, lots.below(options.gradients + options.clean))
         )
+        view = some_out_of_focus(view, options.shallow, random)
         return some_through_a_lens(view, options.lens, random), odd, clean
 
     def _stops(self, light: Tensor, odd: Tensor, random: torch.Generator) -> Tensor:

@@ -7,6 +7,7 @@ A weight of 0 leaves a loss term out: it is not computed.
 """
 
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -166,6 +167,19 @@ def load_recipe(model: str, config: Path | None = None) -> Recipe:
         return Recipe.model_validate(_changed(values, _read(config)))
     except ValidationError as error:
         raise _first_problem(config, error) from error
+
+
+def as_of_today(recorded: dict[str, Any]) -> dict[str, Any]:
+    """Parts of a recipe as an older version wrote them down; keys that came since stand at what changes nothing.
+
+    What today's recipes cannot say any more is left as it is.
+    """
+    found = dict(recorded)
+    for name in recorded.keys() & Recipe.model_fields.keys():
+        part: Any = Recipe.model_fields[name].annotation
+        with suppress(ValidationError):
+            found[name] = part.model_validate(recorded[name]).model_dump(mode="json")
+    return found
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from torch import nn
 
 from hdrnodes.errors import TrainingError
 from hdrnodes.training.checkpoints import load_weights
+from hdrnodes.training.recipe import as_of_today
 from hdrnodes.training.system import System
 from hdrnodes.training.trainable import FIRST_THREE, STAGES, Trainable
 from hdrnodes.whole_file import whole_file
@@ -50,10 +51,12 @@ class Runs:
 
         folder = self.folder(stage)
         folder.mkdir(parents=True, exist_ok=True)
-        if self.begun(stage) and (change := _first_change(self.record(stage), record)):
-            best = folder / "best.safetensors"
-            remedy = f"give it the same; or start another run from it: --runs elsewhere --start {best}"
-            raise TrainingError(folder, f"was begun with another {change}", remedy)
+        if self.begun(stage):
+            before = self.record(stage)
+            if change := _first_change(before | {"recipe": as_of_today(before.get("recipe", {}))}, record):
+                best = folder / "best.safetensors"
+                remedy = f"give it the same; or start another run from it: --runs elsewhere --start {best}"
+                raise TrainingError(folder, f"was begun with another {change}", remedy)
         with whole_file(folder / RECORD, overwrite=True) as temporary:
             temporary.write_text(tomli_w.dumps(dict(record)), encoding="utf-8")
 
