@@ -18,7 +18,7 @@ from hdrnodes.training.refine import half_processed
 from hdrnodes.training.responses import HELD_OUT, Responses, measured_responses, transfer_functions
 from hdrnodes.training.scenes import PHOTOGRAPH, Scenes
 from hdrnodes.training.validation_plates import CLIPPED, Kind, validation_set
-from hdrnodes.training.views import random_views, views
+from hdrnodes.training.views import collages, random_views, views
 
 PLAIN = {"size": (48, 64), "lens": 0.0, "resized": 0.0}
 
@@ -310,6 +310,27 @@ def test_a_lens_spreads_light(draw):
     assert not torch.equal(sharp.light, through.light)
     spread = [each.light.amax(dim=1).flatten(1).median(dim=1).values.log2().mean() for each in (sharp, through)]
     assert spread[1] > spread[0] + 0.1  # a veil over the dark, once as much is clipped
+
+
+@pytest.mark.parametrize("size", [(48, 64), (33, 51)])
+def test_a_collage_is_four_pictures_made_smaller(scenes, size):
+    seen = collages(scenes, torch.tensor([[0, 1, 1, 0], [1, 1, 1, 1]]), size, generator("cpu", 1, 2))
+    assert seen.shape == (2, 3, *size) and torch.isfinite(seen).all() and seen.min() >= 0
+    # Each is exposed by itself, within three stops.
+    half = size[0] // 2, size[1] // 2
+    for picture in (seen[..., : half[0], : half[1]], seen[..., -half[0] :, -half[1] :]):
+        medians = picture.mean(dim=1).flatten(1).median(dim=1).values
+        assert medians.min() > 0.2 and medians.max() < 4
+
+
+def test_collages_are_sharper_than_views(draw):
+    def rough(plates):
+        seen = plates.light.clamp(0, 1)
+        return (seen.diff(n=2, dim=-1).abs().mean() / seen.diff(dim=-1).abs().mean()).item()
+
+    views, four = draw(n=16), draw(n=16, collages=1.0)
+    assert rough(four) > 1.2 * rough(views)
+    assert torch.equal(draw(n=16, collages=0.0).codes, views.codes)
 
 
 def test_a_shallow_depth_of_field_leaves_a_part_in_focus(draw):

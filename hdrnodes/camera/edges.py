@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, device, is_torch_array
 
+from hdrnodes.camera.areas import areas
 from hdrnodes.camera.basis import DIRECTIONS, response_basis
 from hdrnodes.camera.constants import constant
 
@@ -30,7 +31,6 @@ Array = Any
 # alone are surest that only two surfaces meet; more of them hold less noise.
 LOOKS = ((1, 300), (1, 1000), (2, 1000), (3, 1000))
 COUNT = len(LOOKS) * 2 * DIRECTIONS
-LONGER_SIDE = 1024  # pixels; of larger pictures every n-th pixel is looked at, which averages nothing
 BAND = 1 << 16  # pixels that are looked at at a time, so that what is made on the way stays in a core's cache
 SPARSE = 16  # every so many rows say how much contrast the strongest edges have, or so
 
@@ -56,7 +56,7 @@ def edge_evidence(display: Array) -> Array:
         and ones.
     """
     xp = array_namespace(display)
-    display = every_nth(display)
+    display = areas(display)
     most = max(count for _, count in LOOKS)
     looks = []
     for distance, of_distance in groupby(LOOKS, lambda look: look[0]):
@@ -68,12 +68,6 @@ def edge_evidence(display: Array) -> Array:
     # All at once: a GPU is told of few operations on many numbers sooner than of many on few.
     found = _likeliest(*(xp.concat(each, axis=0) for each in zip(*looks, strict=True)))
     return xp.reshape(xp.moveaxis(xp.reshape(found, (len(LOOKS), display.shape[0], -1)), 0, 1), (-1, COUNT))
-
-
-def every_nth(display: Array) -> Array:
-    """The pixels of ... x H x W that are looked at, at most LONGER_SIDE on the longer side."""
-    every = -(-max(display.shape[-2:]) // LONGER_SIDE)
-    return display[..., ::every, ::every]
 
 
 def _strongest_edges(display: Array, distance: int, count: int) -> tuple[Array, Array, Array, Array]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from array_api_compat import array_namespace, device
 
-from hdrnodes.camera.edges import every_nth
+from hdrnodes.camera.areas import areas
 
 Array = Any
 
@@ -41,7 +41,7 @@ def noise_by_level(display: Array) -> Array:
         known of each level, 0..1, by which the others are weighted. A picture of less than a block gives zeros.
     """
     xp = array_namespace(display)
-    display = every_nth(display)
+    display = areas(display)
     strength, level, whole = _blocks(display)
     if not strength.shape[1]:
         return xp.zeros((display.shape[0], COUNT), dtype=display.dtype, device=device(display))

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, is_torch_array
 
+from hdrnodes.camera.areas import areas
 from hdrnodes.camera.constants import constant
-from hdrnodes.camera.edges import every_nth
 
 Array = Any
 
@@ -33,6 +33,7 @@ FEW, FEW_COUNTED = 20, 50  # edges, of which moments, and the count itself, tell
 LEAST_HEIGHT = 15.25 / 255
 DARK, CLIPPED = 4.25 / 255, 249.75 / 255
 CODE = 0.97 / 255
+USUAL = 384 * 512  # pixels, of the plates in training: of larger ones as many edges are counted as if they were so
 BEYOND = 0.1  # of the edge's height: how far the pixel between may lie outside
 
 _PAIRS = tuple(lower * LEVELS + upper for lower in range(LEVELS) for upper in range(lower, LEVELS))
@@ -53,11 +54,12 @@ def transitions_by_level(display: Array) -> Array:
         first, then by how much each moment differs from that of an even spread. Where there are none: 0.
     """
     xp = array_namespace(display)
-    display = every_nth(display)
+    display = areas(display)
     if _takes_edges_out(display):
         sums = xp.concat([_sums_of(display[at : at + 1]) for at in range(display.shape[0])], axis=0)
     else:
         sums = _sums_of(display)
+    sums = sums * min(1.0, USUAL / max(1, display.shape[-2] * display.shape[-1]))
     sums = xp.reshape(sums, (-1, 1 + MOMENTS, len(UNEVEN), LEVELS**2))[..., constant(display, np.array, _PAIRS)]
     sums = xp.cumulative_sum(sums, axis=2)  # who meets a narrow limit meets a wide one
     count = sums[:, :1]

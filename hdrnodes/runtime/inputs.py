@@ -9,7 +9,7 @@ import numpy as np
 from array_api_compat import array_namespace, is_torch_array
 
 from hdrnodes import frames
-from hdrnodes.camera.edges import every_nth
+from hdrnodes.camera.areas import areas
 from hdrnodes.camera.evidence import EVIDENCE
 from hdrnodes.reduce import reduce
 
@@ -35,7 +35,7 @@ def told_at_full_size(display: Array, wanted: Collection[str]) -> dict[str, Arra
     tellers = {name: tell for name, tell in EVIDENCE.items() if name in wanted}
     if not tellers:
         return {}
-    looked_at = every_nth(array_namespace(display).permute_dims(display, (2, 0, 1)))[None]
+    looked_at = areas(array_namespace(display).permute_dims(display, (2, 0, 1)))[None]
     told = {name: tell(looked_at) for name, tell in tellers.items()}
     frames.release(display)
     return told

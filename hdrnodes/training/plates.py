@@ -17,7 +17,7 @@ from hdrnodes.training.photograph import Plates, photograph, shown_smaller, some
 from hdrnodes.training.randomness import Lots, normal, uniform
 from hdrnodes.training.responses import Responses
 from hdrnodes.training.scenes import Scenes
-from hdrnodes.training.views import gradients, random_views
+from hdrnodes.training.views import collages, gradients, random_views
 
 CLOSE_UP = (8.0, 45.0)  # degrees
 LARGEST = 1.5  # times the size; what was resized was shot at up to this
@@ -46,6 +46,11 @@ class PlateOptions(BaseModel):
         le=1,
         description="Share of the views that are as photographs are now and then and panoramas seldom: close up, of "
         "nearly one colour, in colours that no scene has, dark with nothing clipped.",
+    )
+    collages: Share = Field(
+        default=0.0,
+        description="Share of the views that are four pictures side by side, each sharp from pixel to pixel; views of "
+        "panoramas are magnified.",
     )
     one_curve: bool = Field(default=False, description="For all channels; else some plates have three that lie close.")
     clipped: tuple[Share, Share] = Field(
@@ -137,19 +142,23 @@ class PlateMaker:
 
     def _light(self, views: int, size: tuple[int, int], random: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """What falls on the sensors; of which plates the view is odd; and which are free of noise."""
-        options, weights = self.options, self.scenes.weights.cumsum(0)
-        # As torch.multinomial, which would wait for a GPU to say that the weights are sound.
-        chosen = torch.searchsorted(weights, uniform(random, views) * weights[-1], right=True)
+        options, chosen = self.options, self._some_scenes(random, views)
         odd = uniform(random, views) < options.odd
         least, most = options.field_of_view
         view = random_views(
             self.scenes,
-            chosen.clamp(max=len(self.scenes) - 1),
+            chosen,
             size,
             random,
             (torch.where(odd, CLOSE_UP[0], least), torch.where(odd, CLOSE_UP[1], most)),
             widest=max(CLOSE_UP[1], most) if options.odd else most,
         )
+        if options.collages:
+
+            def collage(some: Tensor, _: Tensor) -> Tensor:
+                return collages(self.scenes, self._some_scenes(random, len(some), 4), size, random)
+
+            view = Lots(views, random).change(view, 0, options.collages, collage)
         lots = Lots(views, random)
         view = lots.change(view, 0, options.gradients, lambda some, _: gradients(len(some), size, random))
         view = _repeated(_vary_colours(view, odd, random), options.per_view)
@@ -158,6 +167,12 @@ class PlateMaker:
         )
         view = some_out_of_focus(view, options.shallow, random)
         return some_through_a_lens(view, options.lens, random), odd, clean
+
+    def _some_scenes(self, random: torch.Generator, *shape: int) -> Tensor:
+        """Their numbers; as torch.multinomial, which would wait for a GPU to say that the weights are sound."""
+        weights = self.scenes.weights.cumsum(0)
+        chosen = torch.searchsorted(weights, uniform(random, *shape) * weights[-1], right=True)
+        return chosen.clamp(max=len(self.scenes) - 1)
 
     def _stops(self, light: Tensor, odd: Tensor, random: torch.Generator) -> Tensor:
         """Exposures, N x 1 x 1 x 1."""

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hdrnodes.camera.constants import constant
+from hdrnodes.training.losses import luminance
 from hdrnodes.training.scenes import HEIGHT, LEVELS, PLACES, WIDTH, Scenes
 
 PHOTOGRAPHS_SHOW = math.radians(70)  # along their longer side; nobody wrote down how much they did
@@ -60,6 +61,41 @@ def random_views(
     )
 
 
+def collages(scenes: Scenes, indices: Tensor, size: tuple[int, int], random: torch.Generator) -> Tensor:
+    """Four pictures side by side, each a part of a scene as it is stored, panoramas unrolled, and made smaller.
+
+    Views of panoramas magnify them: no pixel of theirs differs much from the next. These are as sharp as photographs
+    that were made smaller, and show as much. Each is exposed by itself, within three stops.
+
+    Args:
+        scenes: what there is to see.
+        indices: N x 4 scene numbers.
+        size: height, width in pixels.
+        random: the source of randomness, on the scenes' device.
+
+    Returns:
+        N x 3 x height x width float32, scene-linear.
+    """
+    n, (height, width) = indices.numel(), size
+    along, down, roll, shown, mirror, exposure = torch.rand(6, n, generator=random, device=random.device)
+    twice = views(
+        scenes,
+        indices.flatten(),
+        (height + height % 2, width + width % 2),
+        centre=torch.stack([along, down], dim=-1),
+        roll=(roll - 0.5) * math.radians(16),
+        field_of_view=PHOTOGRAPHS_SHOW * (0.3 + 0.7 * shown),
+        mirror=mirror < 0.5,
+        widest=math.degrees(PHOTOGRAPHS_SHOW),
+        unrolled=True,
+    )
+    bright = luminance(twice[..., ::4, ::4]).flatten(1).median(dim=1).values.clamp(min=1e-4)
+    twice = twice * (torch.exp2(3 * exposure - 1.5) / bright)[:, None, None, None]
+    # n (down along) c h w -> n c (down h) (along w)
+    pictures = F.avg_pool2d(twice, 2).unflatten(0, (-1, 2, 2))
+    return pictures.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)[..., :height, :width]
+
+
 def views(
     scenes: Scenes,
     indices: Tensor,
@@ -70,6 +106,7 @@ def views(
     field_of_view: Tensor,
     mirror: Tensor,
     widest: float,
+    unrolled: bool = False,
 ) -> Tensor:
     """Views by where they look.
 
@@ -77,6 +114,7 @@ def views(
         centre: N x 2, 0..1 along and down the scene. Of a photograph, as near to it as its borders let the view.
         roll, field_of_view: N radians.
         mirror: N booleans.
+        unrolled: of panoramas too as of photographs.
 
     The others, and the answer, as for `random_views`.
     """
@@ -85,16 +123,16 @@ def views(
     y = (torch.arange(height, device=device)[:, None] + 0.5) / width * 2 - height / width
     x = (torch.arange(width, device=device) + 0.5) / width * 2 - 1
     x = torch.where(mirror[:, None, None], -x, x)  # N x 1 x W, half widths from the middle
-    panorama = scenes.panorama[indices]
+    panorama = scenes.panorama[indices] & (not unrolled)
     finest = 0.0
     where: list[Tensor] = []
     texels: list[Tensor] = []
-    if scenes.has_panoramas:
+    if scenes.has_panoramas and not unrolled:
         half = torch.tan(field_of_view / 2)
         where.append(_around(x, y, centre, roll, half))
         texels.append(half * WIDTH / (math.pi * width))
         finest = math.tan(math.radians(widest) / 2) * WIDTH / (math.pi * width)
-    if scenes.has_photographs:
+    if scenes.has_photographs or unrolled:
         aspect = scenes.aspect[indices]
         turn = roll + scenes.turn[indices]
         half = _half_width(aspect, turn, field_of_view, height / width)

@@ -52,4 +52,8 @@ class ReducedFrame(nn.Module):
     def seen(self, pixels: Tensor, plate: Tensor | None = None) -> tuple[Tensor, ...]:
         """What the network is given of whole frames, N x 3 x H x W, and the plates that they were; None: the same."""
         reduced = reduce_planar(pixels, self.longer_side)
-        return (reduced, *(tell((pixels if plate is None else plate).detach()) for tell in self.told))
+        plate = (pixels if plate is None else plate).detach().float()
+        if plate.device.type != "cpu":
+            return (reduced, *(tell(plate) for tell in self.told))
+        # There numpy, which takes the edges out first, needs a third of the time.
+        return (reduced, *(torch.from_numpy(tell(plate.numpy())) for tell in self.told))
