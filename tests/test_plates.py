@@ -253,7 +253,7 @@ def test_lots_hold_shares_exactly():
         assert np.mean(counts) == pytest.approx(expected, abs=0.1)
 
 
-@pytest.mark.parametrize("options", [{}, {"lens": 0.5, "resized": 0.5, "processed": 0.5, "odd": 0.5}])
+@pytest.mark.parametrize("options", [{}, {"lens": 0.5, "resized": 0.5, "processed": 0.5, "odd": 0.5, "collages": 0.5}])
 def test_one_seed_makes_one_set_of_plates(draw, options):
     one, same = draw(**options), draw(**options)
     for key in ("light", "display", "codes", "curve"):
@@ -408,11 +408,21 @@ def test_validation_plates_are_always_the_same(material, responses):
     assert all(torch.equal(a.codes, b.codes) for a, b in zip(one.plates, same.plates, strict=True))
 
 
+def test_validation_collages_come_after_the_views(material, responses):
+    scenes = Scenes.read(material / "validation")
+    views = validation_set(scenes, responses[1], views=1, size=(48, 64))
+    both = validation_set(scenes, responses[1], views=1, size=(48, 64), collages=2)
+    assert [len(each.plates) for each in (views, both)] == [2, 6] and both.kinds[:2] == views.kinds
+    assert all(torch.equal(a.codes, b.codes) for a, b in zip(views.plates, both.plates, strict=False))
+    for each, kind in zip(both.plates, both.kinds, strict=True):
+        assert float((each.light.amax(dim=1) >= 1).float().mean()) == pytest.approx(kind.clipped, abs=0.02)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 def test_a_gpu_draws_plates_without_waiting(material, responses):
     scenes = Scenes.read(material / "train", "cuda")
-    options = PlateOptions(size=(48, 64), lens=0.5, resized=0.5, processed=0.5, odd=0.5)
+    options = PlateOptions(size=(48, 64), lens=0.5, resized=0.5, processed=0.5, odd=0.5, collages=0.5, shallow=0.5)
     maker = PlateMaker(scenes, Responses(responses[0], "cuda"), options)
     maker.draw(8, generator("cuda", 0, 0))  # brings the tables there
     torch.cuda.set_sync_debug_mode("error")

@@ -235,7 +235,14 @@ def _plate(path: Path) -> Any:
     "--model", multiple=True, default=["default"], show_default=True, help="A name, or a model folder; several times."
 )
 @click.option("--executor", default="auto", show_default=True)
-@click.option("--views", type=click.IntRange(1), default=10, show_default=True, help="Plates of each scene.")
+@click.option("--views", type=click.IntRange(0), default=10, show_default=True, help="Plates of each scene.")
+@click.option(
+    "--collages",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Plates of each scene beside three others, as sharp as photographs that were made smaller.",
+)
 @click.option("--metric", multiple=True, help="One more, by its id in `hdrnodes evaluate --list`; several times.")
 @click.option("--ablations", is_flag=True, help="In place of the baselines: the model without each of its stages.")
 @json_option
@@ -246,6 +253,7 @@ def validate(
     model: tuple[str, ...],
     executor: str,
     views: int,
+    collages: int,
     metric: tuple[str, ...],
     ablations: bool,
     as_json: bool,
@@ -265,6 +273,8 @@ def validate(
     from hdrnodes.training.validate import validate as score
     from hdrnodes.training.validation_plates import validation_set
 
+    if not views + collages:
+        raise click.UsageError("there is no plate: give --views or --collages more than 0")
     chosen = find_metrics([*COLUMNS, *metric])
     context = Context(executor=executor)
     take_model_folders(model, context.known_plugins())
@@ -272,7 +282,7 @@ def validate(
         methods = {f"{name}, {what}": each for name in model for what, each in parts.ablations(name, context).items()}
     else:
         methods = baselines() | {f"hdrnodes, {name}": ours(name, context) for name in model}
-    plates = validation_set(Scenes.read(validation), measured_responses(responses)[1], views)
+    plates = validation_set(Scenes.read(validation), measured_responses(responses)[1], views, collages=collages)
     scores = {name: score(method, plates, chosen) for name, method in methods.items()}
     rows = list(summaries(scores, plates))
     if as_json:

@@ -138,6 +138,7 @@ class ValidationOptions(_Part):
     """The plates that each stage is scored on while it is trained."""
 
     views: int = Field(default=3, ge=1, description="Of each scene.")
+    collages: int = Field(default=0, ge=0, description="Besides, with each scene in it; see `PlateOptions.collages`.")
     size: tuple[int, int] = Field(default=(384, 512), description="Height and width, pixels.")
 
 

@@ -83,7 +83,8 @@ class Session:
         scenes = Scenes.read(material.scenes, workers.device)
         self.maker = PlateMaker(scenes, Responses(measured, workers.device), self.own.plates)
         options = recipe.validation
-        plates = validation_set(Scenes.read(material.validation), held_out, options.views, options.size)
+        shown = Scenes.read(material.validation)
+        plates = validation_set(shown, held_out, options.views, options.size, options.collages)
         self.validation: ValidationSet = plates.to(workers.device)
 
     def fit(self, *, compiled: bool) -> Path:

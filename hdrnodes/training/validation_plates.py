@@ -14,6 +14,7 @@ from hdrnodes.camera.response import apply_response
 from hdrnodes.training.photograph import Plates
 from hdrnodes.training.randomness import normal
 from hdrnodes.training.scenes import Scenes
+from hdrnodes.training.views import collages as collage_pictures
 from hdrnodes.training.views import random_views
 
 CLIPPED = (0.03, 0.07, 0.15)  # of the pixels, in turn
@@ -45,19 +46,29 @@ class ValidationSet:
         return ValidationSet([each.to(device) for each in self.plates], self.kinds)
 
 
-def validation_set(scenes: Scenes, held_out: Tensor, views: int, size: tuple[int, int] = (384, 512)) -> ValidationSet:
-    """`views` plates of each scene: clip levels, responses, PNG and JPEG 90-96 in turn; always the same ones.
+def validation_set(
+    scenes: Scenes, held_out: Tensor, views: int, size: tuple[int, int] = (384, 512), collages: int = 0
+) -> ValidationSet:
+    """`views` plates of each scene, then collages: clip levels, responses, PNG and JPEG 90-96 in turn; always the same.
 
     Args:
         scenes: of validation, on the CPU: plates drawn on a GPU would be others.
         held_out: M x 1024 inverse responses, there too.
+        views: of each scene.
+        collages: besides, a plate each of this scene and three others (`hdrnodes.training.views.collages`).
     """
     random = torch.Generator().manual_seed(20200614)
     plates, kinds = [], []
-    for view in range(views):
+    for view in range(views + collages):
         for scene in range(len(scenes)):
             i = view * len(scenes) + scene
-            light = random_views(scenes, torch.tensor([scene]), size, random, (55.0, 95.0), toward_light=0.7, widest=95)
+            if view < views:
+                one = torch.tensor([scene])
+                light = random_views(scenes, one, size, random, (55.0, 95.0), toward_light=0.7, widest=95)
+            else:
+                # Neighbours at other distances in each round.
+                four = (scene + torch.arange(4) * (view - views + 1)) % len(scenes)
+                light = collage_pictures(scenes, four[None], size, random)
             clipped = CLIPPED[(i + i // len(held_out)) % len(CLIPPED)]
             light = expose(light, stops_to_clip(light, torch.tensor([clipped]))[:, None, None, None])
             # 7 is prime to the number of curves: each scene meets others in every round.
