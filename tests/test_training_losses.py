@@ -57,7 +57,7 @@ def hallucinate_recipe(**weights):
 
 EACH_STAGE = {
     "dequantize": lambda plates, counts: dequantize_losses(
-        plates.codes, plates, DequantizeWeights(squared=1, share=1), counts
+        plates.codes, plates, DequantizeWeights(squared=1, share=1, worse=1), counts
     ),
     "linearize": lambda plates, counts: linearize_losses(
         torch.linspace(0, 1, SAMPLES).expand(len(counts), -1),
@@ -101,6 +101,14 @@ def test_errors_that_a_mask_of_plates_would_broadcast_over_are_refused():
             batch_mean(error, counts)
     with pytest.raises(ValueError, match="one a pixel"):
         per_plate(torch.ones(2, 3, 4, 4), torch.ones(2, 4, 4, 1))
+
+
+def test_only_plates_that_came_back_worse_count_as_worse():
+    still = torch.full((2, 3, 4, 4), 0.5)
+    plates = Plates(still, still, still + 2 / 255, torch.zeros(2, 1, SAMPLES))
+    found = torch.stack([still[0] + 1 / 255, still[1] + 6 / 255])  # half the error, and three times it
+    losses = dequantize_losses(found, plates, DequantizeWeights(worse=1), torch.ones(2))
+    assert float(losses["worse"]) == pytest.approx((0 + 2) / 2, abs=1e-3)
 
 
 def test_terms_without_a_weight_are_not_computed():

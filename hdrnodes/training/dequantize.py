@@ -30,7 +30,11 @@ def dequantize_losses(found: Tensor, plates: Plates, weights: DequantizeWeights,
         before, after = squared_codes(plates.codes, plates), squared_codes(found, plates)
         return torch.sqrt((after + 1e-3) / (before + 1e-3))
 
-    terms = {"squared": lambda: per_plate((found - plates.display).square()), "share": share}
+    terms = {
+        "squared": lambda: per_plate((found - plates.display).square()),
+        "share": share,
+        "worse": lambda: torch.relu(share() - 1),
+    }
     return weighted(terms, weights, counts)
 
 
