@@ -4,7 +4,8 @@
 
 Smooth are made gradients, as skies and studio walls have them: two to four colours that fade into each other, through
 responses that no training saw, written as PNG or JPEG. Of plates of validation scenes: all that did not clip, the half
-with the least detail, the tenth with the most; and how much of that tenth's detail is left (1 is all of it).
+with the least detail, the tenth with the most; and how much of that tenth's detail is left (1 is all of it). Collages
+are as sharp as photographs that were made smaller (`hdrnodes.training.views.collages`).
 """
 
 import argparse
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--responses", type=Path, required=True)
     parser.add_argument("--model", default="default")
     parser.add_argument("--views", type=int, default=3, help="of each scene")
+    parser.add_argument("--collages", type=int, default=2, help="with each scene in it")
     options = parser.parse_args()
     context, node = Context(), Dequantize(model=options.model)
     take_model_folders([options.model], context.known_plugins())
@@ -47,26 +49,27 @@ def main() -> None:
         return torch.from_numpy(smooth.rgb.copy()).permute(2, 0, 1)[None]
 
     gains: dict[str, list[float]] = {}
-    kept = []
+    kept: dict[str, list[float]] = {}
     for written, codes, truth in gradients(held_out):
         everywhere = torch.ones_like(truth[:, :1], dtype=torch.bool)
         gains.setdefault(f"gradients, {written}", []).append(gain(codes, dequantized(codes), truth, everywhere))
-    plates = validation_set(Scenes.read(options.validation), held_out, options.views, SIZE)
+    plates = validation_set(Scenes.read(options.validation), held_out, options.views, SIZE, options.collages)
     for plate, kind in zip(plates.plates, plates.kinds, strict=True):
-        found, truth = dequantized(plate.codes), plate.display
+        found, truth, shown = dequantized(plate.codes), plate.display, "collages" if kind.collage else "views"
         unclipped = plate.light.amax(dim=1, keepdim=True) < 1
         detail = local_detail(truth)
         low, high = torch.quantile(detail[unclipped], torch.tensor([0.5, 0.9]))
         for name, where in (("all", unclipped), ("smooth half", detail < low), ("finest tenth", detail > high)):
             chosen = where & unclipped
-            gains.setdefault(f"{name}, {kind.written}", []).append(gain(plate.codes, found, truth, chosen))
+            gains.setdefault(f"{shown}, {name}, {kind.written}", []).append(gain(plate.codes, found, truth, chosen))
         fine = ((detail > high) & unclipped).expand_as(truth)
-        kept.append(float(high_pass(found)[fine].std() / high_pass(truth)[fine].std()))
+        kept.setdefault(shown, []).append(float(high_pass(found)[fine].std() / high_pass(truth)[fine].std()))
     sys.stdout.write("| of | plates | mean gain, dB | median | least |\n|---|---|---|---|---|\n")
     for name, each in gains.items():
         numbers = f"{np.mean(each):.2f} | {np.median(each):.2f} | {np.min(each):.2f}"
         sys.stdout.write(f"| {name} | {len(each)} | {numbers} |\n")
-    sys.stdout.write(f"\ndetail left in the finest tenth: {np.mean(kept):.3f} (least {np.min(kept):.3f})\n")
+    for shown, left in kept.items():
+        sys.stdout.write(f"\n{shown}: detail left in the finest tenth {np.mean(left):.3f} (least {np.min(left):.3f})\n")
 
 
 def gradients(responses: Tensor, count: int = 24) -> list[tuple[str, Tensor, Tensor]]:

@@ -62,7 +62,9 @@ class StageRecipe(_Part):
 class DequantizeWeights(_Part):
     squared: float = Field(default=0.0, description="L2, of display values.")
     share: float = Field(default=0.0, description="Root of each plate's error, against what it was in the plate.")
-    worse: float = Field(default=0.0, description="What of `share` is above 1: plates are to be left as they are first.")
+    worse: float = Field(
+        default=0.0, description="What of `share` is above 1: plates are to be left as they are first."
+    )
 
 
 class LinearizeWeights(_Part):

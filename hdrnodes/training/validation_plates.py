@@ -28,11 +28,13 @@ class Kind:
         scene: its name.
         clipped: the share of the pixels that was to clip.
         written: `PNG` or `JPEG`.
+        collage: whether it shows the scene beside others, not a view of it.
     """
 
     scene: str
     clipped: float
     written: str
+    collage: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,5 +82,5 @@ def validation_set(
             if written == "JPEG":
                 codes = jpeg(codes, torch.tensor([90.0 + i % 7]), "4:4:4" if i // 4 % 2 else "4:2:0")
             plates.append(Plates(light, apply_response(clip(light), curve), codes, curve))
-            kinds.append(Kind(scenes.names[scene], clipped, written))
+            kinds.append(Kind(scenes.names[scene], clipped, written, collage=view >= views))
     return ValidationSet(plates, kinds)
