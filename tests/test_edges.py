@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hdrnodes.camera.basis import DIRECTIONS, response_basis
 from hdrnodes.camera.areas import LONGER_SIDE, areas
+from hdrnodes.camera.basis import DIRECTIONS, response_basis
 from hdrnodes.camera.edges import (
     COUNT,
     LEAST_CONTRAST,
