@@ -33,7 +33,7 @@ FEW, FEW_COUNTED = 20, 50  # edges, of which moments, and the count itself, tell
 LEAST_HEIGHT = 15.25 / 255
 DARK, CLIPPED = 4.25 / 255, 249.75 / 255
 CODE = 0.97 / 255
-USUAL = 384 * 512  # pixels, of the plates in training: of larger ones as many edges are counted as if they were so
+USUAL = 384 * 512  # pixels, of the plates in training; edges of larger ones are counted as if they had only so many
 BEYOND = 0.1  # of the edge's height: how far the pixel between may lie outside
 
 _PAIRS = tuple(lower * LEVELS + upper for lower in range(LEVELS) for upper in range(lower, LEVELS))

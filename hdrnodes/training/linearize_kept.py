@@ -2,8 +2,8 @@
 
 What `default`'s network is told of a plate (`Linearize.numbers`) is not learned, and costs a thousand times what the
 rest of it does. So plates are drawn before the first step, and forgotten but for their numbers and curves, which lie in
-the run's folder, some hundreds to a file. A run that is stopped goes on drawing where it was, and so does one that is
-to keep more of them.
+the run's folder, some hundreds to a file. A run that is stopped while it draws goes on where it was; the files of one
+that kept less serve another of the same recipe and seed, put into its folder.
 """
 
 import hashlib
