@@ -5,7 +5,7 @@
 Smooth are made gradients, as skies and studio walls have them: two to four colours that fade into each other, through
 responses that no training saw, written as PNG or JPEG. Of plates of validation scenes: all that did not clip, the half
 with the least detail, the tenth with the most; and how much of that tenth's detail is left (1 is all of it). Collages
-are as sharp as photographs that were made smaller (`hdrnodes.training.views.collages`).
+are as sharp as photographs that were made smaller (`hdrnodes.training.views.random_collages`).
 """
 
 import argparse

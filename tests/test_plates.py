@@ -18,7 +18,7 @@ from hdrnodes.training.refine import half_processed
 from hdrnodes.training.responses import HELD_OUT, Responses, measured_responses, transfer_functions
 from hdrnodes.training.scenes import PHOTOGRAPH, Scenes
 from hdrnodes.training.validation_plates import CLIPPED, Kind, validation_set
-from hdrnodes.training.views import collages, random_views, views
+from hdrnodes.training.views import random_collages, random_views, views
 
 PLAIN = {"size": (48, 64), "lens": 0.0, "resized": 0.0}
 
@@ -314,7 +314,7 @@ def test_a_lens_spreads_light(draw):
 
 @pytest.mark.parametrize("size", [(48, 64), (33, 51)])
 def test_a_collage_is_four_pictures_made_smaller(scenes, size):
-    seen = collages(scenes, torch.tensor([[0, 1, 1, 0], [1, 1, 1, 1]]), size, generator("cpu", 1, 2))
+    seen = random_collages(scenes, torch.tensor([[0, 1, 1, 0], [1, 1, 1, 1]]), size, generator("cpu", 1, 2))
     assert seen.shape == (2, 3, *size) and torch.isfinite(seen).all() and seen.min() >= 0
     # Each is exposed by itself, within three stops.
     half = size[0] // 2, size[1] // 2

@@ -241,7 +241,7 @@ def _plate(path: Path) -> Any:
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Plates of each scene beside three others, as sharp as photographs that were made smaller.",
+    help="Plates of each scene beside others, as sharp as photographs that were made smaller.",
 )
 @click.option("--metric", multiple=True, help="One more, by its id in `hdrnodes evaluate --list`; several times.")
 @click.option("--ablations", is_flag=True, help="In place of the baselines: the model without each of its stages.")

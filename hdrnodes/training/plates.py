@@ -17,7 +17,7 @@ from hdrnodes.training.photograph import Plates, photograph, shown_smaller, some
 from hdrnodes.training.randomness import Lots, normal, uniform
 from hdrnodes.training.responses import Responses
 from hdrnodes.training.scenes import Scenes
-from hdrnodes.training.views import collages, gradients, random_views
+from hdrnodes.training.views import gradients, random_collages, random_views
 
 CLOSE_UP = (8.0, 45.0)  # degrees
 LARGEST = 1.5  # times the size; what was resized was shot at up to this
@@ -156,7 +156,7 @@ class PlateMaker:
         if options.collages:
 
             def collage(some: Tensor, _: Tensor) -> Tensor:
-                return collages(self.scenes, self._some_scenes(random, len(some), 4), size, random)
+                return random_collages(self.scenes, self._some_scenes(random, len(some), 4), size, random)
 
             view = Lots(views, random).change(view, 0, options.collages, collage)
         lots = Lots(views, random)

@@ -14,8 +14,7 @@ from hdrnodes.camera.response import apply_response
 from hdrnodes.training.photograph import Plates
 from hdrnodes.training.randomness import normal
 from hdrnodes.training.scenes import Scenes
-from hdrnodes.training.views import collages as collage_pictures
-from hdrnodes.training.views import random_views
+from hdrnodes.training.views import random_collages, random_views
 
 CLIPPED = (0.03, 0.07, 0.15)  # of the pixels, in turn
 
@@ -57,7 +56,7 @@ def validation_set(
         scenes: of validation, on the CPU: plates drawn on a GPU would be others.
         held_out: M x 1024 inverse responses, there too.
         views: of each scene.
-        collages: besides, a plate each of this scene and three others (`hdrnodes.training.views.collages`).
+        collages: besides, of each scene beside others (`hdrnodes.training.views.random_collages`).
     """
     random = torch.Generator().manual_seed(20200614)
     plates, kinds = [], []
@@ -70,7 +69,7 @@ def validation_set(
             else:
                 # Neighbours at other distances in each round.
                 four = (scene + torch.arange(4) * (view - views + 1)) % len(scenes)
-                light = collage_pictures(scenes, four[None], size, random)
+                light = random_collages(scenes, four[None], size, random)
             clipped = CLIPPED[(i + i // len(held_out)) % len(CLIPPED)]
             light = expose(light, stops_to_clip(light, torch.tensor([clipped]))[:, None, None, None])
             # 7 is prime to the number of curves: each scene meets others in every round.

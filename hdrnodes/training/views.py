@@ -61,7 +61,7 @@ def random_views(
     )
 
 
-def collages(scenes: Scenes, indices: Tensor, size: tuple[int, int], random: torch.Generator) -> Tensor:
+def random_collages(scenes: Scenes, indices: Tensor, size: tuple[int, int], random: torch.Generator) -> Tensor:
     """Four pictures side by side, each a part of a scene as it is stored, panoramas unrolled, and made smaller.
 
     Views of panoramas magnify them: no pixel of theirs differs much from the next. These are as sharp as photographs
